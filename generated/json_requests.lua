@@ -4,6 +4,7 @@ return {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
     { method = "POST", path = "/client/users/{correlation_id}/activity/finalize/v2", request = "loyalty.v1.FinalizePurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/activity/trial/v2", request = "loyalty.v1.TryPurchaseRequest", alias = true },
+    { method = "POST", path = "/client/users/{identifier}/sessions", request = "loyalty.v1.StartSessionRequest" },
     { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
@@ -419,6 +420,17 @@ return {
       anonymousSessionId = { name = "anonymousSessionId", type = "string" },
       anonymous_session_id = { name = "anonymousSessionId", type = "string" },
     },
+    ["loyalty.v1.StartSessionRequest"] = {
+      identifier = { name = "identifier", type = "string" },
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      externalIdentifier = { name = "externalIdentifier", type = "string" },
+      external_identifier = { name = "externalIdentifier", type = "string" },
+      channel = { name = "channel", type = "string" },
+      locale = { name = "locale", type = "string" },
+      storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      store_id = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+    },
     ["loyalty.v1.TakeGrantRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -630,6 +642,10 @@ return {
     ["loyalty.v1.SelectedIncentive.Incentive"] = {
     },
     ["loyalty.v1.StartAnonymousSessionRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
+    ["loyalty.v1.StartSessionRequest"] = {
+      { name = "identifier", proto_name = "identifier", missing = "must not be blank" },
       { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
     },
     ["loyalty.v1.TakeGrantRequest"] = {

@@ -20,7 +20,7 @@ local UNTOLD = 65536 -- Bytes of a body whose length is not told; a stranger's c
 local BUFFERED = 786432 -- Bytes of a body that are ever kept.
 -- Ours with an underscore for a dash: whoever sends one believes that a key, or the time, came with
 -- the call. They stay, and the server refuses the call by their name; all others are dropped.
-local MISSPELT = { idempotency_key = true, x_api_key = true, x_user_datetime = true }
+local MISSPELT = { idempotency_key = true, x_api_key = true, x_user_datetime = true, x_identifier_type = true }
 local ALL = "all"
 local GRPC_WEB = "application/grpc-web" -- And what begins so.
 -- Names that are neither dropped nor ours. Of those to read, the values of one name are one text, and of
@@ -46,6 +46,7 @@ local KINDS = {
   ["x-envoy-external-address"] = READ,
   ["x-forwarded-for"] = USUAL,
   ["x-forwarded-proto"] = USUAL,
+  ["x-identifier-type"] = USUAL,
   ["x-request-id"] = USUAL,
   ["x-user-datetime"] = USUAL,
 }

@@ -5,7 +5,7 @@ local pages = {}
 local PREFLIGHT = {
   ["access-control-allow-methods"] = "GET, POST, PUT",
   ["access-control-allow-headers"] = "authorization, content-type, grpc-timeout, idempotency-key, x-api-key, "
-    .. "x-grpc-web, x-user-agent, x-user-datetime",
+    .. "x-grpc-web, x-identifier-type, x-user-agent, x-user-datetime",
   ["access-control-max-age"] = "600",
 }
 local EXPOSED = "allow, grpc-message, grpc-status, grpc-status-details-bin, idempotent-replayed, retry-after, "

@@ -10,6 +10,7 @@ local routes = {
 -- Routes with a rule of their own, as tills call them.
 local KINDS = {
   ["POST /client/users/anonymous/sessions"] = "session",
+  ["POST /client/users/{identifier}/sessions"] = "session",
   ["GET /loyalty/transaction/pos"] = "outcome",
   ["POST /loyalty/identify"] = "identify",
   ["POST /loyalty/transaction/pos"] = "unclaimed",
@@ -63,7 +64,8 @@ end
 function routes.methods(path)
   local allowed = {}
   for _, route in ipairs(requests.routes) do
-    if path:find(route.pattern) then
+    if path:find(route.pattern) and not allowed[route.method] then
+      allowed[route.method] = true -- Several routes may have one path: "anonymous" is an identifier, too.
       allowed[#allowed + 1] = route.method
     end
   end

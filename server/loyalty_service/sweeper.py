@@ -23,6 +23,11 @@ from loyalty_service.application.orders.expire_overdue import (
     void_overdue,
 )
 from loyalty_service.application.perform import Run, UseCase, perform
+from loyalty_service.application.sessions.expire_sessions import (
+    OverdueSession,
+    expire_session,
+    find_overdue_sessions,
+)
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
     DeadlinePassedError,
@@ -37,7 +42,7 @@ BATCH_MAX = 100
 FORGET_INTERVAL_S = 600.0
 """Seconds between looks for counts that are too old to matter."""
 
-T = TypeVar("T", OverdueTransaction, OverdueCode, OverdueBucket)
+T = TypeVar("T", OverdueTransaction, OverdueCode, OverdueBucket, OverdueSession)
 
 _NOT_THE_ROWS_FAULT = (DeadlinePassedError, ServerBusyError, StorageUnavailableError)
 
@@ -54,17 +59,19 @@ class Swept:
         codes: Unused ones that expired.
         left: Overdue rows that could not be ended.
         buckets: Buckets whose points went.
+        sessions: Sessions of members that nobody used any more.
     """
 
     transactions: int
     codes: int
     left: int
     buckets: int = 0
+    sessions: int = 0
 
     @property
     def count(self) -> int:
         """All that was ended."""
-        return self.transactions + self.codes + self.buckets
+        return self.transactions + self.codes + self.buckets + self.sessions
 
 
 class SweepWatch(Protocol):
@@ -143,7 +150,11 @@ async def sweep(store: Store, clock: Clock | None = None) -> Swept:
     emptied, full = await _end_all(store, clock, find_overdue_buckets, expire_bucket)
     if emptied:
         log.info("points expired", buckets=len(emptied))
-    return Swept(len(voided), len(expired), kept + unexpired + full, len(emptied))
+    ended, open_still = await _end_all(store, clock, find_overdue_sessions, expire_session)
+    if ended:
+        log.info("sessions expired", count=len(ended))
+    left = kept + unexpired + full + open_still
+    return Swept(len(voided), len(expired), left, len(emptied), len(ended))
 
 
 async def forget(store: Store) -> None:

@@ -118,6 +118,18 @@ async def _other_session(_: Desk, first: Any) -> Message:
     )
 
 
+async def _member_session(desk: Desk) -> Message:
+    return sessions.StartSessionRequest(
+        identifier=await desk.guest(), correlation_id=str(uuid.uuid4()), locale="en-CA"
+    )
+
+
+async def _other_member_session(_: Desk, first: Any) -> Message:
+    return sessions.StartSessionRequest(
+        identifier=first.identifier, correlation_id=first.correlation_id, channel="KIOSK"
+    )
+
+
 # --- PurchaseService ----------------------------------------------------------------------------
 
 SOLD = purchases.SaleLineItem(sku="1", quantity=1, sale_amount=1000)
@@ -453,6 +465,13 @@ BOOK: Mapping[str, Page] = {
         sessions.StartAnonymousSessionRequest(correlation_id="a/b"),
         frozenset({"correlation_id"}),
         _other_session,
+    ),
+    "StartSession": Page(
+        "SessionService/StartSession",
+        _member_session,
+        sessions.StartSessionRequest(correlation_id="a/b", channel=" "),
+        frozenset({"identifier", "correlation_id", "channel"}),
+        _other_member_session,
     ),
     "TryPurchase": Page(
         "PurchaseService/TryPurchase",

@@ -127,7 +127,8 @@ def test_routes_name_the_errors_that_tills_were_heard_to_get() -> None:
     }
     for one in transcripts():
         called = f"{one.last.method} {one.last.path}"
-        (route,) = (name for name, form in routes.items() if form.fullmatch(called))
+        found = [name for name, form in routes.items() if form.fullmatch(called)]
+        route = min(found, key=lambda name: name.count("{"))  # Who is called anonymous is nobody.
         status = str(one.status)
         assert status in OPERATIONS[route]["responses"]
         for reason in re.findall(r'"reason": ?"(\w+)"', one.answer):

@@ -38,6 +38,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "loyalty-caller": ("1", "2", "0", "", "x"),
     "loyalty-stranger": ("127.0.0.1", "", "x"),
     "loyalty-query-key": ("a+b", "+", "%", "%2", "%ff+", "+" * 255, ""),
+    "loyalty-alias": ("1", "", "es-drafts"),
     "loyalty-dialect": ("es", "rbi", "", "xx"),
     "loyalty-mended": ("text:name,field:type", "field:", "text", ",", "x:y", "é", "field:a," * 60),
     "origin": ("null", "http://localhost:3000", "http://localhost.example", "", "http://[::1"),
@@ -57,6 +58,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
         "",
     ),
     "x-api-key": ("", " ", "lk_x", "k" * 4000),
+    "x-identifier-type": ("LOYALTY_ID", "phone_number ", "EXTERNAL_ID", "EMAIL,EMAIL", ""),
     "x-region": ("CA", "ca ", "US", "\u0131", ""),
     "x-request-id": ("", "a b", "r" * 128, "r" * 129, '"}', "00000000-0000-0000-0000-000000000000"),
     "x-user-datetime": (

@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import FieldViolation, LoyaltyError
+from loyalty_service.domain.es_identifiers import EsIdentifier
 from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import COUNT_MOST, LimitName
@@ -59,6 +60,7 @@ def _longest(field: str) -> Any:
         "method": max(_methods(), key=len),
         "store_id": STORE_ID_MAX,
         "kind": max(IdentifierKind, key=len),
+        "kinds": ", ".join(EsIdentifier),
         "blocked": "redeem",
         "scope": "terminal",
         "retry_after_ms": 86_400_000,

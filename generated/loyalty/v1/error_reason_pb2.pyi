@@ -51,6 +51,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CODE_REQUIRED: _ClassVar[ErrorReason]
     SESSION_NOT_FOUND: _ClassVar[ErrorReason]
     SESSION_CLOSED: _ClassVar[ErrorReason]
+    ACCOUNT_NOT_FOUND: _ClassVar[ErrorReason]
+    IDENTIFIER_TYPE_INVALID: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
@@ -101,6 +103,8 @@ MEMBER_BLOCKED: ErrorReason
 CODE_REQUIRED: ErrorReason
 SESSION_NOT_FOUND: ErrorReason
 SESSION_CLOSED: ErrorReason
+ACCOUNT_NOT_FOUND: ErrorReason
+IDENTIFIER_TYPE_INVALID: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason

@@ -40,6 +40,11 @@ class SessionServiceStub:
                 request_serializer=loyalty_dot_v1_dot_session__service__pb2.StartAnonymousSessionRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_session__service__pb2.StartAnonymousSessionResponse.FromString,
                 _registered_method=True)
+        self.StartSession = channel.unary_unary(
+                '/loyalty.v1.SessionService/StartSession',
+                request_serializer=loyalty_dot_v1_dot_session__service__pb2.StartSessionRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_session__service__pb2.StartSessionResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -58,6 +63,27 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartSession(self, request, context):
+        """Opens a session for a member, by what the header `x-identifier-type` says that the identifier
+        is: `ACCOUNT_ID`, `LOYALTY_ID`, `EMAIL` or `PHONE_NUMBER`. Without it a till's identifier is a
+        LOYALTY_ID, and that of others an ACCOUNT_ID. Both are the member's loyalty ID; a LOYALTY_ID may
+        be the number of the member's card as well. `EXTERNAL_ID`, `PARTNER_LINK_ID` and
+        `EXTERNAL_AGENT_ID` of ES name nobody here and are refused with IDENTIFIER_TYPE_INVALID, as are
+        kinds that the program does not identify guests by.
+
+        By a phone number, a card or an e-mail address, which others may know, a member only earns.
+        The session may be an anonymous one, which is the member's from then on: never another's, and
+        never anonymous again. Repeating the call for the same member is safe, while the session is not
+        closed: the last channel, locale and store are kept. Otherwise it is refused with
+        CORRELATION_ID_INVALID.
+
+        The ES contract documents the request and the answer's first two fields. The others are
+        reconstructed from its anonymous session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -65,6 +91,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.StartAnonymousSession,
                     request_deserializer=loyalty_dot_v1_dot_session__service__pb2.StartAnonymousSessionRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_session__service__pb2.StartAnonymousSessionResponse.SerializeToString,
+            ),
+            'StartSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartSession,
+                    request_deserializer=loyalty_dot_v1_dot_session__service__pb2.StartSessionRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_session__service__pb2.StartSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +126,33 @@ class SessionService:
             '/loyalty.v1.SessionService/StartAnonymousSession',
             loyalty_dot_v1_dot_session__service__pb2.StartAnonymousSessionRequest.SerializeToString,
             loyalty_dot_v1_dot_session__service__pb2.StartAnonymousSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.SessionService/StartSession',
+            loyalty_dot_v1_dot_session__service__pb2.StartSessionRequest.SerializeToString,
+            loyalty_dot_v1_dot_session__service__pb2.StartSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -504,7 +504,7 @@ class GetOutcomeRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ...) -> None: ...
 
 class GetOutcomeResponse(_message.Message):
-    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code", "identify_member_again", "change_transaction_status", "return_lines", "take_grant", "adjust_points", "erase_member", "update_member", "block_member", "finalize_purchase")
+    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "start_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code", "identify_member_again", "change_transaction_status", "return_lines", "take_grant", "adjust_points", "erase_member", "update_member", "block_member", "finalize_purchase")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[GetOutcomeResponse.Outcome]
@@ -523,6 +523,7 @@ class GetOutcomeResponse(_message.Message):
     UNCLAIMED_FIELD_NUMBER: _ClassVar[int]
     CLAIM_RECEIPT_FIELD_NUMBER: _ClassVar[int]
     START_ANONYMOUS_SESSION_FIELD_NUMBER: _ClassVar[int]
+    START_SESSION_FIELD_NUMBER: _ClassVar[int]
     ISSUE_CODE_FIELD_NUMBER: _ClassVar[int]
     ENROLL_MEMBER_FIELD_NUMBER: _ClassVar[int]
     ASSIGN_POINTS_FIELD_NUMBER: _ClassVar[int]
@@ -544,6 +545,7 @@ class GetOutcomeResponse(_message.Message):
     unclaimed: RecordUnclaimedOrderResponse
     claim_receipt: ClaimReceiptResponse
     start_anonymous_session: _session_service_pb2.StartAnonymousSessionResponse
+    start_session: _session_service_pb2.StartSessionResponse
     issue_code: _code_service_pb2.IssueCodeResponse
     enroll_member: _member_service_pb2.EnrollMemberResponse
     assign_points: _member_service_pb2.AssignPointsResponse
@@ -557,4 +559,4 @@ class GetOutcomeResponse(_message.Message):
     update_member: _member_service_pb2.UpdateMemberResponse
     block_member: _member_service_pb2.BlockMemberResponse
     finalize_purchase: _purchase_service_pb2.FinalizePurchaseResponse
-    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ..., identify_member_again: _Optional[_Union[_identify_service_pb2.IdentifyMemberAgainResponse, _Mapping]] = ..., change_transaction_status: _Optional[_Union[ChangeTransactionStatusResponse, _Mapping]] = ..., return_lines: _Optional[_Union[ReturnLinesResponse, _Mapping]] = ..., take_grant: _Optional[_Union[_incentive_service_pb2.TakeGrantResponse, _Mapping]] = ..., adjust_points: _Optional[_Union[_member_service_pb2.AdjustPointsResponse, _Mapping]] = ..., erase_member: _Optional[_Union[_member_service_pb2.EraseMemberResponse, _Mapping]] = ..., update_member: _Optional[_Union[_member_service_pb2.UpdateMemberResponse, _Mapping]] = ..., block_member: _Optional[_Union[_member_service_pb2.BlockMemberResponse, _Mapping]] = ..., finalize_purchase: _Optional[_Union[_purchase_service_pb2.FinalizePurchaseResponse, _Mapping]] = ...) -> None: ...
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., start_session: _Optional[_Union[_session_service_pb2.StartSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ..., identify_member_again: _Optional[_Union[_identify_service_pb2.IdentifyMemberAgainResponse, _Mapping]] = ..., change_transaction_status: _Optional[_Union[ChangeTransactionStatusResponse, _Mapping]] = ..., return_lines: _Optional[_Union[ReturnLinesResponse, _Mapping]] = ..., take_grant: _Optional[_Union[_incentive_service_pb2.TakeGrantResponse, _Mapping]] = ..., adjust_points: _Optional[_Union[_member_service_pb2.AdjustPointsResponse, _Mapping]] = ..., erase_member: _Optional[_Union[_member_service_pb2.EraseMemberResponse, _Mapping]] = ..., update_member: _Optional[_Union[_member_service_pb2.UpdateMemberResponse, _Mapping]] = ..., block_member: _Optional[_Union[_member_service_pb2.BlockMemberResponse, _Mapping]] = ..., finalize_purchase: _Optional[_Union[_purchase_service_pb2.FinalizePurchaseResponse, _Mapping]] = ...) -> None: ...

@@ -175,6 +175,15 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
     def session(self, program_id: str, correlation_id: str) -> Session | None:
         """Find a session and lock it."""
 
+    def idle_sessions(
+        self, program_id: str, before_ms: int, after: tuple[int, str], limit: int
+    ) -> Sequence[tuple[int, str]]:
+        """
+        Find open sessions of members that were last used before, by that time and correlation ID.
+
+        They come *after* such a pair, the oldest first. They are not locked.
+        """
+
     def transaction(self, transaction_id: str) -> Transaction | None:
         """Find a loyalty transaction and lock it."""
 

@@ -15,3 +15,20 @@ class SessionNotFoundError(LoyaltyError):
 @dataclass(unsafe_hash=True)
 class SessionClosedError(LoyaltyError):
     """Raised when a session has ended: an order closed it, or it was idle for too long."""
+
+
+@dataclass(unsafe_hash=True)
+class AccountNotFoundError(LoyaltyError):
+    """Raised when no member has an account ID, phone number or e-mail address."""
+
+
+@dataclass(unsafe_hash=True)
+class IdentifierTypeInvalidError(LoyaltyError):
+    """
+    Raised when nobody can be identified by a kind of identifier.
+
+    Attributes:
+        kinds: Those that are taken.
+    """
+
+    kinds: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 
@@ -52,6 +53,16 @@ class EsTerms:
     confirmation_window_days: int = 30
     near_miss_within: int = 20
     suppress_prompts: SuppressedPrompts = SuppressedPrompts()
+
+    def store_of(self, of_key: Collection[int], of_program: Iterable[int]) -> int:
+        """
+        Tell where a session is that names no store: the lowest one that its key is for.
+
+        *of_key* are the stores that the key is limited to, if it is.
+        """
+        if self.store_id is not None and (not of_key or self.store_id in of_key):
+            return self.store_id
+        return min(of_key or of_program)
 
 
 PLAIN_ES = EsTerms()

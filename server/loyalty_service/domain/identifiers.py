@@ -28,9 +28,11 @@ class IdentifierKind(StrEnum):
     LOYALTY_ID = "loyalty_id"
     PHONE = "phone"
     CARD = "card"
+    EMAIL = "email"
+    """Only in sessions of ES: in a till's field for identifiers it is none."""
 
 
-BY_SIGHT = frozenset({IdentifierKind.PHONE, IdentifierKind.CARD})
+BY_SIGHT = frozenset({IdentifierKind.PHONE, IdentifierKind.CARD, IdentifierKind.EMAIL})
 """Kinds that others may know: whoever shows one earns and never redeems."""
 
 _PHONE = re.compile(r"\+?[0-9(][0-9\s().-]{5,30}")

@@ -1,9 +1,9 @@
-"""What tills ask, say and print for shoppers without a card."""
+"""What tills ask, say and print in sessions of shoppers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,12 @@ class Prompts:
         anonymous: For a shopper without a card.
         anonymous_flagged: The same when the till asks for the prompts of a card-less member;
             falls back to `anonymous`.
+        no_email: For a member whose e-mail address is not known; nothing where it is left out.
     """
 
     anonymous: Mapping[str, Prompt]
     anonymous_flagged: Mapping[str, Prompt]
+    no_email: Mapping[str, Prompt] = field(default_factory=dict)
+
+
+NO_PROMPTS = Prompts({}, {})

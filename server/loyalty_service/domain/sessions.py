@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+DEFAULT_CHANNEL = "STORE"
+
 
 class SessionStatus(IntEnum):
     """Life of a session."""

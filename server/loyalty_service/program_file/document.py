@@ -27,7 +27,7 @@ from loyalty_service.domain.program import (
     Store,
     TakeOrRefuse,
 )
-from loyalty_service.domain.prompt_catalogue import Prompts
+from loyalty_service.domain.prompt_catalogue import NO_PROMPTS
 from loyalty_service.domain.restrictions import OrderLimits, ReceiptLimits
 from loyalty_service.program_file.earning import (
     GROUPS_MAX,
@@ -186,7 +186,8 @@ class ProgramDocument(Entry):
     time_zone: TimeZone
     locale: Annotated[str, BeforeValidator(locale_of)] = DEFAULT_LOCALE
     identifiers: Annotated[
-        list[Annotated[str, one_of(*IdentifierKind)]], Field(min_length=1, max_length=4)
+        list[Annotated[str, one_of(*IdentifierKind)]],
+        Field(min_length=1, max_length=len(IdentifierKind)),
     ] = Field(default_factory=lambda: ["code", "loyalty_id"])
     code_lifetime_s: Annotated[int, whole_number(30, 600)] = 300
     rollout_until: Day | None = None
@@ -309,7 +310,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         rollout_until=document.rollout_until,
         pending_lifetime_s=document.pending_lifetime_s,
         redemption=RedemptionRules(**redemption.model_dump()) if redemption else None,
-        prompts=document.prompts.prompts() if document.prompts else Prompts({}, {}),
+        prompts=document.prompts.prompts() if document.prompts else NO_PROMPTS,
         receipts=document.receipts.receipts() if document.receipts else None,
         contracts=frozenset(document.contracts),
         es=document.es.terms(),

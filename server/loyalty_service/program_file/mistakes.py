@@ -42,7 +42,7 @@ def note_repeated(source: ProgramSource, values: object) -> None:
     identify = values.get("identify")
     redeems = not isinstance(identify, dict) or identify.get("redeem_by_loyalty_id") is not False
     for index, word in enumerate(words):
-        if word in {"phone", "card"} and redeems:
+        if word in {"phone", "card", "email"} and redeems:
             # Else the loyalty ID in the answer to a phone number would redeem.
             source.note(
                 ("identifiers", index), "needs `redeem_by_loyalty_id: false` under `identify`"

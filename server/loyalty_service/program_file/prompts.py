@@ -32,13 +32,15 @@ class PromptsEntry(Entry):
 
     anonymous: LocalesEntry
     anonymous_flagged: LocalesEntry | None = None
+    no_email: LocalesEntry | None = None
 
     def prompts(self) -> Prompts:
         """Give the catalogue as the domain has it."""
-        flagged = self.anonymous_flagged
+        flagged, no_email = self.anonymous_flagged, self.no_email
         return Prompts(
             anonymous=_locales(self.anonymous),
             anonymous_flagged=_locales(flagged) if flagged else {},
+            no_email=_locales(no_email) if no_email else {},
         )
 
 

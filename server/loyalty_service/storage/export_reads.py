@@ -30,7 +30,7 @@ from loyalty_service.storage.tables.records import OF_MEMBERS
 Row = tuple[str, Mapping[str, Any]]
 """What a row is found by again, and its values by column."""
 
-_BY_OFFSET = frozenset({Part.CODES, Part.PROMO_CODES, Part.COUNTS, Part.ACCOUNTS})
+_BY_OFFSET = frozenset({Part.SESSIONS, Part.CODES, Part.PROMO_CODES, Part.COUNTS, Part.ACCOUNTS})
 """Parts of which a member has few rows, or whose keys are no text: they are counted through."""
 
 _COUNTS_MAX = "0"
@@ -118,6 +118,7 @@ _TABLES: Mapping[Part, tuple[Any, str]] = {
     Part.GRANTS: (t.GrantTable, "grant_id"),
     Part.GOALS: (t.GoalCardTable, "member_number"),
     Part.AWARDS: (t.GoalAwardTable, "award_id"),
+    Part.SESSIONS: (t.SessionTable, ""),
     Part.CODES: (t.CodeTable, ""),
     Part.PROMO_CODES: (t.PromoRedemptionTable, ""),
     Part.BUCKETS: (t.BucketTable, "bucket_id"),
@@ -151,6 +152,8 @@ def _whose(member: Member, part: Part, table: Any, *, whole: bool) -> ColumnElem
 def _order(part: Part, table: Any) -> Sequence[Any]:
     if part is Part.CODES:
         return table.c.created_ms, table.c.digest
+    if part is Part.SESSIONS:
+        return table.c.created_ms, table.c.correlation_id
     _, key = _TABLES[part]
     return (table.c[key],) if key else tuple(table.primary_key)
 

@@ -51,9 +51,6 @@ from loyalty_service.transport.paid_orders import mends_told
 from loyalty_service.transport.parsing import parse
 from loyalty_service.transport.rpcs import Effect, Rpc
 
-ALIAS = "loyalty-alias"
-"""What Envoy tells of a call of our own that came by its path of ES."""
-
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 
 TURNED_AWAY = (LimitExceededError, ServerBusyError)
@@ -210,7 +207,7 @@ class Handling:
         require_role(key, rpc.name)
         require_key_once(passage.sent_twice)
         program = self._store.catalog.programs[key.program_id]
-        if ALIAS in metadata:
+        if metadata.get("loyalty-alias") is not None:  # Envoy tells it: see json_door.lua.
             require_served(program.contracts, ES_DRAFTS)
         # Refusing must cost next to nothing: before the call's message is waited for.
         self.admission.count(key, program.limits)

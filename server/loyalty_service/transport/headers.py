@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 
-MISSPELT = ("idempotency_key", "x_api_key", "x_user_datetime")
+MISSPELT = ("idempotency_key", "x_api_key", "x_user_datetime", "x_identifier_type")
 """Our headers as some spell them; Envoy drops all others that have an underscore."""
 
 

@@ -542,6 +542,7 @@ HEADERS: Mapping[str, HeaderLimit] = {
     "content-type": HeaderLimit(lambda length: "x/".ljust(length, "k")),
     "idempotency-key": HeaderLimit(_letters, 255, WRITES),
     "loyalty-caller": HeaderLimit(_letters),
+    "loyalty-alias": HeaderLimit(_letters),
     "loyalty-dialect": HeaderLimit(_letters),
     "loyalty-mended": HeaderLimit(_letters),
     "loyalty-query-key": HeaderLimit(_letters),
@@ -553,6 +554,7 @@ HEADERS: Mapping[str, HeaderLimit] = {
     "tracestate": HeaderLimit(lambda length: "a=".ljust(length, "1")),
     "x-amzn-trace-id": HeaderLimit(lambda length: "Root=".ljust(length, "1")),
     "x-api-key": HeaderLimit(_letters),
+    "x-identifier-type": HeaderLimit(_letters),
     "x-region": HeaderLimit(_letters),
     "x-request-id": HeaderLimit(_letters, 128),
     "x-user-datetime": HeaderLimit(

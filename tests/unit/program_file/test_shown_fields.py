@@ -27,7 +27,22 @@ REST = f"""\
     en-CA: *prompt
     en-US: *prompt
     fr-CA: *prompt
+  no_email:
+    en-CA: *prompt
+    en-US: *prompt
+    fr-CA: *prompt
 currency_digits: 2
+es:
+  session_lifetime_s: 300
+  reservation_lifetime_s: 60
+  business_units: [RETAIL]
+  adhoc_rewards: [WELCOME]
+  membership_type: GOLD
+  store_id: 9999
+  saf_window_days: 7
+  confirmation_window_days: 7
+  near_miss_within: 10
+  suppress_prompts: {{partners: [quiet], pos_types: [KIOSK]}}
 rollout_until: 2026-12-31
 offers_per_order: 2
 rewards_per_order: 2

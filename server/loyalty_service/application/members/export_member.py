@@ -19,6 +19,7 @@ from loyalty_service.domain.errors import (
 from loyalty_service.domain.events import ActorKind, EventKind
 from loyalty_service.domain.ledger import AccountKind, Cause, OwnerKind
 from loyalty_service.domain.records import CodeStatus, HoldStatus, Member, TransactionStatus
+from loyalty_service.domain.sessions import SessionStatus
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 200
@@ -35,6 +36,7 @@ class Part(StrEnum):
     GRANTS = "grants"
     GOALS = "goals"
     AWARDS = "goalAwards"
+    SESSIONS = "sessions"
     CODES = "codes"
     PROMO_CODES = "promoCodes"
     BUCKETS = "expiringPoints"
@@ -54,6 +56,7 @@ _ENUMS: Mapping[tuple[Part | str, str], type[IntEnum]] = {
     ("holds", "status"): HoldStatus,
     ("holds", "owner_kind"): OwnerKind,
     ("points", "owner_kind"): OwnerKind,
+    (Part.SESSIONS, "status"): SessionStatus,
     (Part.CODES, "status"): CodeStatus,
     (Part.EVENTS, "kind"): EventKind,
     (Part.EVENTS, "actor_kind"): ActorKind,

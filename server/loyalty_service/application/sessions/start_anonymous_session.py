@@ -15,9 +15,7 @@ from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.prompt_catalogue import Prompt
 from loyalty_service.domain.prompts import anonymous_prompt, flag_is_on, session_locale
-from loyalty_service.domain.sessions import Session, SessionStatus
-
-DEFAULT_CHANNEL = "STORE"
+from loyalty_service.domain.sessions import DEFAULT_CHANNEL, Session, SessionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,7 @@ def start_anonymous_session(
             anonymous_flag=command.anonymous_flag,
             created_ms=now_ms,
             updated_ms=now_ms,
+            store_id=program.es.store_of(command.key.stores, program.stores),
         )
         unit.add(session)
     elif session.status is not SessionStatus.CLOSED and session.member_number is None:
@@ -92,5 +91,7 @@ def start_anonymous_session(
         )
     else:
         raise CorrelationIdInvalidError
-    prompt = anonymous_prompt(program, locale, flagged=flag_is_on(command.anonymous_flag))
+    silent = program.es.suppress_prompts.silences(command.key.partner, channel)
+    flagged = flag_is_on(command.anonymous_flag)
+    prompt = Prompt() if silent else anonymous_prompt(program, locale, flagged=flagged)
     return Done(AnonymousSession(session, program, prompt))

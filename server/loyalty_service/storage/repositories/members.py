@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, delete, insert, null, select, update
+from sqlalchemy import Table, bindparam, delete, insert, null, select, update
 
 from loyalty_service.domain.ledger import MEMBER_KINDS
-from loyalty_service.domain.member_terms import FOUND_BY, MemberTerm, terms_of
+from loyalty_service.domain.member_terms import FOUND_BY, MemberTerm, TermKind, terms_of
 from loyalty_service.domain.records import ERASED, Member, MemberEmail
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.databases import lock_number
@@ -128,6 +128,7 @@ class MemberStatements:
             for kind in ("phone", "card")
         }
         term = table_of(t.MemberTermTable)
+        self.known_by["email"] = _known_by_email(by, term)
         self.forget_terms = by.compile(
             delete(term).where(term.c.member_number == bindparam("member_number"))
         )
@@ -145,8 +146,31 @@ class MemberStatements:
             .where(code.c.member_number == bindparam("its_number"), code.c.answer.is_not(None))
             .values(answer=null(), claim_key=null())
         )
+        session = table_of(t.SessionTable)
+        self.forget_sessions = by.compile(
+            update(session)
+            .where(
+                session.c.member_number == bindparam("its_number"),
+                session.c.external_identifier.is_not(None),
+            )
+            .values(external_identifier=null())
+        )
         if by.bulk:
             self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
+
+
+def _known_by_email(by: Statements, term: Table) -> Statement:
+    return by.compile(
+        select(term.c.member_number)
+        .where(
+            term.c.program_id == bindparam("program_id"),
+            term.c.term == bindparam("value"),
+            term.c.kind == constant(TermKind.EMAIL),
+        )
+        .order_by(term.c.member_number)
+        .limit(constant(2))
+        .offset(constant(0))
+    )
 
 
 class Members(Ledger):
@@ -266,6 +290,7 @@ class Members(Ledger):
         nothing = dict.fromkeys(name for name in CHANGED_COLUMNS if name not in _NEEDED)
         self.change_member(member, **(nothing | {"name": ERASED, "erased_ms": now_ms}))
         self._run(self._members_by.forget_answers_of_codes, {"its_number": member.number})
+        self._run(self._members_by.forget_sessions, {"its_number": member.number})
 
     def _run(self, statement: Statement, given: Mapping[str, Any]) -> None:
         self._connection.execute(statement.sql, [given[name] for name in statement.names])

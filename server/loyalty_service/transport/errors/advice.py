@@ -61,6 +61,8 @@ _RECEIPT = "ClaimReceipt"
 _PROMO = "RedeemPromoCode"
 _POINTS = "AssignPoints"
 _GRANT = "TakeGrant"
+_SESSION = "StartSession"
+_ANONYMOUS = "StartAnonymousSession"
 _ORDERS = (_VALIDATE, _REPORT)
 _BY_ID = (*_ORDERS, _VOID, _RETURN, "GetTransaction", _AGAIN, _STATUS)
 
@@ -112,7 +114,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "This visit has ended. Start a new order.",
         "Cette visite est terminée. Commencez une nouvelle commande.",
-        ("StartAnonymousSession",),
+        (_SESSION, _ANONYMOUS),
     ),
     "SESSION_NOT_FOUND": Advice(
         Again.CORRECTED,
@@ -126,19 +128,29 @@ ADVICE: Mapping[str, Advice] = {
         "Cette visite est terminée. Commencez une nouvelle commande.",
         _PURCHASES,
     ),
+    "ACCOUNT_NOT_FOUND": Advice(
+        Again.CORRECTED,
+        "No member is known by this. Ask the guest for another way to find the membership.",
+        "Aucun membre n'est connu ainsi. Demandez au client une autre façon de trouver l'adhésion.",
+        (_SESSION,),
+    ),
+    "IDENTIFIER_TYPE_INVALID": replace(_SETUP, calls=(_SESSION,)),
     "API_KEY_MISSING": _SETUP,
     "API_KEY_INVALID": _SETUP,
     "ROLE_NOT_ALLOWED": _SETUP,
     "STORE_NOT_ALLOWED": replace(
         _SETUP, calls=(WRITING, *_BY_ID, "GetOutcome", _PROMO, "ListIncentives")
     ),
-    "STORE_NOT_FOUND": replace(_SETUP, calls=(_IDENTIFY, *_ORDERS, _UNCLAIMED, "ListIncentives")),
+    "STORE_NOT_FOUND": replace(
+        _SETUP, calls=(_SESSION, _IDENTIFY, *_ORDERS, _UNCLAIMED, "ListIncentives")
+    ),
     "MEMBER_NOT_FOUND": Advice(
         Again.CORRECTED,
         "No member has this loyalty ID. Ask the guest to show the app again.",
         "Aucun membre n'a ce numéro de fidélité. Demandez au client de montrer l'application de "
         "nouveau.",
         (
+            _SESSION,
             _IDENTIFY,
             _AGAIN,
             *_ORDERS,
@@ -294,7 +306,7 @@ ADVICE: Mapping[str, Advice] = {
         (_PROMO,),
     ),
     "CONTRACT_NOT_SERVED": replace(
-        _SETUP, calls=("StartAnonymousSession", *_PURCHASES, _AGAIN, _STATUS)
+        _SETUP, calls=(_ANONYMOUS, _SESSION, *_PURCHASES, _AGAIN, _STATUS)
     ),
     "EMAIL_TAKEN": Advice(
         Again.CORRECTED,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from loyalty_service.domain import errors as e
+from loyalty_service.domain.es_errors import IdentifierTypeInvalidError
 
 
 class Dialect(StrEnum):
@@ -74,6 +75,15 @@ class RpcWords:
 
 
 _INVALID_CORRELATION_ID = EsWords("Invalid Correlation ID")
+_INVALID_LOYALTY_ID = EsWords("Invalid loyaltyId")
+
+
+def _missing(name: str) -> EsWords:
+    """Word that a field of ES must be sent and not be blank."""
+    return EsWords(
+        f"{name} is mandatory and required to be non-empty", "MISSING_REQUIRED_FIELDS_ERROR"
+    )
+
 
 RPCS: Mapping[str, RpcWords] = {
     "SessionService/StartAnonymousSession": RpcWords(
@@ -83,6 +93,21 @@ RPCS: Mapping[str, RpcWords] = {
             "correlationId": FieldWords(_INVALID_CORRELATION_ID),
         },
         errors={e.CorrelationIdInvalidError: _INVALID_CORRELATION_ID},
+    ),
+    "SessionService/StartSession": RpcWords(
+        Dialect.ES,
+        fields={
+            "": FieldWords(_INVALID_CORRELATION_ID),
+            "correlationId": FieldWords(_INVALID_CORRELATION_ID),
+            "channel": FieldWords(_missing("Channel")),
+            "identifier": FieldWords(_INVALID_LOYALTY_ID),
+        },
+        errors={
+            e.CorrelationIdInvalidError: _INVALID_CORRELATION_ID,
+            e.MemberNotFoundError: _INVALID_LOYALTY_ID,
+            e.IdentificationFailedError: _INVALID_LOYALTY_ID,
+            IdentifierTypeInvalidError: EsWords("identifierType should be one of {kinds}."),
+        },
     ),
 }
 """RPCs whose contract has its own table of errors; all others use the words of their path."""

@@ -30,4 +30,22 @@ ES_ROWS: tuple[ErrorRow, ...] = (
         "SessionClosed",
         "Session Closed",
     ),
+    ErrorRow(
+        e.AccountNotFoundError,
+        Code.NOT_FOUND,
+        "ACCOUNT_NOT_FOUND",
+        400,
+        _INVALID,
+        "AccountNotFound",
+        "Account does not exist",
+    ),
+    ErrorRow(
+        e.IdentifierTypeInvalidError,
+        Code.INVALID_ARGUMENT,
+        "IDENTIFIER_TYPE_INVALID",
+        400,
+        _INVALID,
+        "IdentifierTypeInvalid",
+        "identifierType should be one of {kinds}",
+    ),
 )

@@ -1,4 +1,4 @@
-"""SessionService: the ES contract's anonymous session."""
+"""SessionService: how visits of the ES contract begin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from loyalty_service.application.sessions.start_anonymous_session import (
     StartAnonymousSession,
     start_anonymous_session,
 )
+from loyalty_service.application.sessions.start_session import (
+    StartedSession,
+    StartSession,
+    start_session,
+)
+from loyalty_service.domain.blocks import Blocked
+from loyalty_service.domain.es_identifiers import es_identifier
 from loyalty_service.domain.program import Program
+from loyalty_service.domain.redeeming import most_redeemable, worth
 from loyalty_service.domain.texts import without_controls
 from loyalty_service.transport.call import Call
 
@@ -30,6 +38,23 @@ class SessionServicer:
         )
         return await call.write(start_anonymous_session, command, _render)
 
+    async def StartSession(  # noqa: N802 - the contract's name.
+        self, request: pb.StartSessionRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        told = call.metadata.get("x-identifier-type", "")
+        command = StartSession(
+            key=call.key,
+            kind=es_identifier(told, call.key.role, call.program.identifier_kinds),
+            identifier=request.identifier.strip(),
+            correlation_id=request.correlation_id,
+            external_identifier=_optional(request, "external_identifier", 255),
+            channel=_optional(request, "channel", 64),
+            locale=_optional(request, "locale", 64),
+            store_id=request.store_id if request.HasField("store_id") else None,
+        )
+        return await call.write(start_session, command, _render_started)
+
 
 def _render(opened: AnonymousSession) -> bytes:
     return pb.StartAnonymousSessionResponse(
@@ -44,6 +69,30 @@ def _render(opened: AnonymousSession) -> bytes:
         user_max_redeem_dollars=0,
         redemption_rules=_redemption_rules(opened.program),
         session_correlation_id=opened.session.correlation_id,
+        receipt_preference="UNKNOWN",
+    ).SerializeToString()
+
+
+def _render_started(opened: StartedSession) -> bytes:
+    member, session, rules = opened.member, opened.session, opened.program.redemption
+    may_redeem = session.earn_only is None and not member.kept_from & Blocked.REDEEM
+    most = most_redeemable(rules, member.spendable) if rules is not None and may_redeem else 0
+    suspended = member.kept_from & Blocked.BOTH == Blocked.BOTH
+    return pb.StartSessionResponse(
+        account_id=member.loyalty_id,
+        loyalty_id=member.loyalty_id,
+        membership_type=opened.program.es.membership_type,
+        status="SUSPENDED" if suspended else "ACTIVE",
+        prompt=opened.prompt.code,
+        is_valid=True,
+        prompt_message=opened.prompt.message,
+        receipt_message=opened.prompt.receipt,
+        points_balance=member.spendable,
+        user_max_redeem_dollars=(
+            worth(rules, most) / 10**opened.program.currency_digits if rules is not None else 0
+        ),
+        redemption_rules=_redemption_rules(opened.program),
+        session_correlation_id=session.correlation_id,
         receipt_preference="UNKNOWN",
     ).SerializeToString()
 
@@ -65,9 +114,11 @@ def _redemption_rules(program: Program) -> pb.RedemptionRules:
 
 
 def _optional(
-    request: pb.StartAnonymousSessionRequest, name: str, characters_max: int
+    request: pb.StartAnonymousSessionRequest | pb.StartSessionRequest,
+    name: str,
+    characters_max: int,
 ) -> str | None:
-    """Give what is kept of an optional field: by contract it refuses no call, whatever it holds."""
+    """Give what is kept of an optional field: as a rule it refuses no call, whatever it holds."""
     if not request.HasField(name):
         return None
     return without_controls(getattr(request, name), characters_max)
