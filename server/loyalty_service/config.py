@@ -6,9 +6,7 @@ import json
 import os
 import re
 import secrets
-import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -19,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.platforms import platform_of
+from loyalty_service.secret_files import read_secret, written_secret
 
 PREFIX = "LOYALTY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -207,15 +206,13 @@ class Settings(BaseSettings):
         """
         if self.other_code_peppers is not None:
             return tuple(one.encode() for one in _listed(self.other_code_peppers))
-        if not self.embedded or not self.other_peppers_file.exists():
-            return ()
-        require_closed(self.other_peppers_file)
-        lines = self.other_peppers_file.read_bytes().split(b"\n")
+        content = read_secret(self.other_peppers_file) if self.embedded else None
+        lines = (content or b"").split(b"\n")
         found = tuple(line.rstrip(b"\r") for line in lines if line.strip())
-        if not all(map(_is_long_enough, found)):
+        if not all(_is_long_enough(line) and line.isascii() for line in found):
             raise OperatorError(
                 f"{self.other_peppers_file} has a line that is not a code pepper: a pepper has at "
-                f"least {PEPPER_CHARACTERS_MIN} characters"
+                f"least {PEPPER_CHARACTERS_MIN} characters, of ASCII only"
             )
         return found
 
@@ -228,16 +225,16 @@ class Settings(BaseSettings):
         """
         if self.code_pepper is not None:
             return self.code_pepper.get_secret_value().encode()
-        if not self.embedded or not self.pepper_file.exists():
+        content = read_secret(self.pepper_file) if self.embedded else None
+        if content is None:
             return None
         # An editor or a shell ends a line that a variable would not have.
-        found = self.pepper_file.read_bytes().rstrip(b"\r\n")
-        require_closed(self.pepper_file)
+        found = content.rstrip(b"\r\n")
         if len(found) < PEPPER_CHARACTERS_MIN or not found.isascii():
             raise OperatorError(
                 f"{self.pepper_file} holds no code pepper: a pepper has at least "
-                f"{PEPPER_CHARACTERS_MIN} characters. Bring the right one back, or move the file "
-                "away where no code was ever issued"
+                f"{PEPPER_CHARACTERS_MIN} characters, of ASCII only. Bring the right one back, or "
+                "move the file away where no code was ever issued"
             )
         return found
 
@@ -266,7 +263,7 @@ class Settings(BaseSettings):
         made = secrets.token_hex(PEPPER_BYTES).encode()
         self.data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         try:
-            with _written(self.pepper_file, made) as draft:
+            with written_secret(self.pepper_file, made) as draft:
                 # Unlike a rename it never replaces one that another process made meanwhile.
                 os.link(draft, self.pepper_file)
         except FileExistsError:
@@ -292,13 +289,15 @@ class Settings(BaseSettings):
             raise OperatorError(f"there is no code pepper at {self.pepper_file}")
         made = Peppers(secrets.token_hex(PEPPER_BYTES).encode(), old.known)
         self.keep_others(made.others)
-        with _written(self.pepper_file, made.current) as draft:
+        with written_secret(self.pepper_file, made.current) as draft:
             draft.replace(self.pepper_file)
         return made
 
     def keep_others(self, others: Iterable[bytes]) -> None:
         """Keep these secrets, and no more, in the file of those known beside the current one."""
-        with _written(self.other_peppers_file, b"".join(one + b"\n" for one in others)) as draft:
+        with written_secret(
+            self.other_peppers_file, b"".join(one + b"\n" for one in others)
+        ) as draft:
             draft.replace(self.other_peppers_file)
 
 
@@ -328,23 +327,6 @@ def require_known_variables(environment: Mapping[str, str]) -> None:
         raise OperatorError(f"There is no setting {name}: {hint}")
 
 
-def require_closed(secret: Path) -> None:
-    """
-    Refuse a file with a secret that everybody on the machine may read or change.
-
-    A group may read it, because orchestrators mount secrets for the group of a container.
-
-    Raises:
-        OperatorError: They may.
-    """
-    if secret.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise OperatorError(
-            f"{secret} holds a secret that every user of this machine may read or change: "
-            f"`chmod 600 {secret}`. Treat it as known to everybody: docs/operations/pepper.md "
-            "says what to do"
-        )
-
-
 def _listed(value: SecretStr) -> list[str]:
     """Split a list of secrets: with commas between, or JSON where one has a comma itself."""
     text = value.get_secret_value().strip()
@@ -359,26 +341,3 @@ def _listed(value: SecretStr) -> list[str]:
 
 def _is_long_enough(secret: str | bytes) -> bool:
     return len(secret) >= PEPPER_CHARACTERS_MIN
-
-
-@contextmanager
-def _written(place: Path, content: bytes) -> Iterator[Path]:
-    """Write a synced draft beside a file that only its owner reads; what was done there lasts."""
-    draft = place.with_name(f".{place.name}-{secrets.token_hex(8)}")
-    try:
-        with open(draft, "xb", opener=_for_owner) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield draft
-    finally:
-        draft.unlink(missing_ok=True)
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _for_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)

@@ -59,6 +59,36 @@ def test_file_without_a_pepper_is_refused(tmp_path: Path, content: str) -> None:
     assert settings.pepper_file.read_text(encoding="utf-8") == content
 
 
+@pytest.mark.parametrize("name", ["code-pepper", "code-peppers-other"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop", "link to nothing", "endless"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, kind: str) -> None:
+    """Whatever stands where a pepper should is named: nothing waits for it or makes another."""
+    settings = Settings(data_dir=tmp_path)
+    _keep(settings.pepper_file, b"p" * 32)
+    place = tmp_path / name
+    place.unlink(missing_ok=True)
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(place, 0o600)
+    else:
+        targets = {"loop": name, "link to nothing": "nothing", "endless": "/dev/zero"}
+        place.symlink_to(targets[kind])
+
+    with pytest.raises(OperatorError, match=rf"{place} .*(not a file|read|nowhere)"):
+        settings.peppers()
+
+
+def test_mark_of_an_editor_is_refused_among_other_peppers(tmp_path: Path) -> None:
+    """An invisible mark at its beginning makes another secret of one: it is not announced."""
+    settings = Settings(data_dir=tmp_path)
+    _keep(settings.pepper_file, b"p" * 32)
+    _keep(settings.other_peppers_file, b"\xef\xbb\xbf" + b"o" * 32)
+
+    with pytest.raises(OperatorError, match="not a code pepper"):
+        settings.peppers()
+
+
 def test_end_of_a_line_is_no_part_of_it(tmp_path: Path) -> None:
     """A file that a shell wrote holds the same secret as the variable."""
     _keep(Settings(data_dir=tmp_path).pepper_file, b"p" * 32 + b"\n")
