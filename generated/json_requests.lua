@@ -3,6 +3,7 @@ return {
   routes = {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
     { method = "POST", path = "/client/users/{correlation_id}/activity/finalize/v2", request = "loyalty.v1.FinalizePurchaseRequest", alias = true },
+    { method = "POST", path = "/client/users/{correlation_id}/activity/saf/v2", request = "loyalty.v1.ReportOfflinePurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/activity/trial/v2", request = "loyalty.v1.TryPurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{identifier}/sessions", request = "loyalty.v1.StartSessionRequest" },
     { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
@@ -41,6 +42,7 @@ return {
     { method = "GET", path = "/loyalty/v2/content", request = "loyalty.v1.GetContentRequest" },
     { method = "PUT", path = "/loyalty/v2/identify", request = "loyalty.v1.IdentifyMemberAgainRequest" },
     { method = "PUT", path = "/loyalty/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
+    { method = "POST", path = "/loyalty/visits/{correlation_id}/offline-purchase", request = "loyalty.v1.ReportOfflinePurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/purchase", request = "loyalty.v1.FinalizePurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/trial", request = "loyalty.v1.TryPurchaseRequest" },
     { method = "POST", path = "/otp", request = "loyalty.v1.IssueCodeRequest" },
@@ -320,6 +322,25 @@ return {
       operator = { name = "operator", type = "string" },
       transactionId = { name = "transactionId", type = "string" },
       transaction_id = { name = "transactionId", type = "string" },
+    },
+    ["loyalty.v1.ReportOfflinePurchaseRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      action = { name = "action", type = "string" },
+      callId = { name = "callId", type = "string" },
+      call_id = { name = "callId", type = "string" },
+      channel = { name = "channel", type = "string" },
+      locale = { name = "locale", type = "string" },
+      transactionDate = { name = "transactionDate", type = "string" },
+      transaction_date = { name = "transactionDate", type = "string" },
+      reservationToken = { name = "reservationToken", type = "string" },
+      reservation_token = { name = "reservationToken", type = "string" },
+      saleLineItems = { name = "saleLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      sale_line_items = { name = "saleLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      tender = { name = "tender", type = "any" },
+      confirmation = { name = "confirmation", type = "message", message = "loyalty.v1.Confirmation" },
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
     },
     ["loyalty.v1.ReportOrderRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
@@ -613,6 +634,9 @@ return {
     },
     ["loyalty.v1.RedeemPromoCodeRequest.PosVendor"] = {
       { name = "storeId", proto_name = "store_id", missing = "is required" },
+    },
+    ["loyalty.v1.ReportOfflinePurchaseRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
     },
     ["loyalty.v1.ReportOrderRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },

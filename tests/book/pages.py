@@ -152,6 +152,16 @@ async def _purchase(desk: Desk) -> Message:
     )
 
 
+async def _offline(_: Desk) -> Message:
+    return purchases.ReportOfflinePurchaseRequest(
+        correlation_id=str(uuid.uuid4()), sale_line_items=[SOLD]
+    )
+
+
+async def _other_offline(desk: Desk, _: Any) -> Message:
+    return await _offline(desk)
+
+
 async def _other_purchase(desk: Desk, _: Any) -> Message:
     return await _purchase(desk)
 
@@ -485,6 +495,13 @@ BOOK: Mapping[str, Page] = {
         purchases.FinalizePurchaseRequest(correlation_id="a/b"),
         frozenset({"correlation_id"}),
         _other_purchase,
+    ),
+    "ReportOfflinePurchase": Page(
+        "PurchaseService/ReportOfflinePurchase",
+        _offline,
+        purchases.ReportOfflinePurchaseRequest(correlation_id="a/b"),
+        frozenset({"correlation_id"}),
+        _other_offline,
     ),
     "IdentifyMember": Page(
         "IdentifyService/IdentifyMember",

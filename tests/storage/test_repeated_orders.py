@@ -12,7 +12,7 @@ import structlog
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.domain.errors import OrderAlreadyClaimedError
-from loyalty_service.storage.repositories.transactions import ORDERS_LIKE_MAX
+from loyalty_service.storage.repositories.known_orders import ORDERS_LIKE_MAX
 from tests.support.doing import apply_program
 from tests.support.ledger import balances, count_rows, rows
 from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item, report

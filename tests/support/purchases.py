@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.purchases.finalize_purchase import finalize_purchase
 from loyalty_service.application.purchases.purchase import Purchase
+from loyalty_service.application.purchases.report_offline_purchase import (
+    OfflinePurchase,
+    report_offline_purchase,
+)
 from loyalty_service.application.purchases.try_purchase import try_purchase
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import BasketLine
@@ -73,3 +78,14 @@ async def try_(till: Till, visit: str, *lines: BasketLine, **words: Any) -> Any:
 async def pay(till: Till, visit: str, *lines: BasketLine, **words: Any) -> Any:
     """Take a paid purchase; return what was told."""
     return (await till.call(finalize_purchase, purchase(till, visit, *lines, **words))).result
+
+
+async def offline(
+    till: Till, visit: str, guest: str | None, paid_ms: int, *lines: BasketLine, **words: Any
+) -> Any:
+    """Report a purchase that was paid at an earlier moment; return what was told."""
+    told_time = datetime.fromtimestamp(paid_ms / 1000, UTC)
+    command = OfflinePurchase(
+        purchase(till, visit, *lines, told_time=told_time, **words), loyalty_id=guest
+    )
+    return await till.call(report_offline_purchase, command)

@@ -314,6 +314,7 @@ class Transfer(_message.Message):
         CAUSE_REVERSE: _ClassVar[Transfer.Cause]
         CAUSE_EXPIRE: _ClassVar[Transfer.Cause]
         CAUSE_RETURN: _ClassVar[Transfer.Cause]
+        CAUSE_CORRECT: _ClassVar[Transfer.Cause]
     CAUSE_UNSPECIFIED: Transfer.Cause
     CAUSE_HOLD: Transfer.Cause
     CAUSE_RELEASE: Transfer.Cause
@@ -324,6 +325,7 @@ class Transfer(_message.Message):
     CAUSE_REVERSE: Transfer.Cause
     CAUSE_EXPIRE: Transfer.Cause
     CAUSE_RETURN: Transfer.Cause
+    CAUSE_CORRECT: Transfer.Cause
     TRANSFER_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]

@@ -1,7 +1,10 @@
+import datetime
+
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from loyalty.v1 import method_pb2 as _method_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -176,3 +179,69 @@ class FinalizePurchaseResponse(_message.Message):
     receipt_code: str
     confirmation_details: ConfirmationDetails
     def __init__(self, session_correlation_id: _Optional[str] = ..., call_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., points_earned: _Optional[int] = ..., base_points: _Optional[int] = ..., bonus_points: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., points_balance: _Optional[int] = ..., available_points_balance: _Optional[int] = ..., offers: _Optional[_Iterable[_Union[PurchaseOffer, _Mapping]]] = ..., near_miss: _Optional[_Iterable[_Union[NearMiss, _Mapping]]] = ..., prompt: _Optional[str] = ..., prompt_message: _Optional[str] = ..., receipt_message: _Optional[str] = ..., receipt_code: _Optional[str] = ..., confirmation_details: _Optional[_Union[ConfirmationDetails, _Mapping]] = ...) -> None: ...
+
+class ReportOfflinePurchaseRequest(_message.Message):
+    __slots__ = ("correlation_id", "action", "call_id", "channel", "locale", "transaction_date", "reservation_token", "sale_line_items", "tender", "confirmation", "loyalty_id")
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    LOCALE_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_DATE_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SALE_LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    TENDER_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMATION_FIELD_NUMBER: _ClassVar[int]
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    correlation_id: str
+    action: str
+    call_id: str
+    channel: str
+    locale: str
+    transaction_date: str
+    reservation_token: str
+    sale_line_items: _containers.RepeatedCompositeFieldContainer[SaleLineItem]
+    tender: _struct_pb2.Struct
+    confirmation: Confirmation
+    loyalty_id: str
+    def __init__(self, correlation_id: _Optional[str] = ..., action: _Optional[str] = ..., call_id: _Optional[str] = ..., channel: _Optional[str] = ..., locale: _Optional[str] = ..., transaction_date: _Optional[str] = ..., reservation_token: _Optional[str] = ..., sale_line_items: _Optional[_Iterable[_Union[SaleLineItem, _Mapping]]] = ..., tender: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., confirmation: _Optional[_Union[Confirmation, _Mapping]] = ..., loyalty_id: _Optional[str] = ...) -> None: ...
+
+class ReportOfflinePurchaseResponse(_message.Message):
+    __slots__ = ("session_correlation_id", "call_id", "transaction_id", "points_earned", "base_points", "bonus_points", "points_redeemed", "points_balance", "available_points_balance", "offers", "near_miss", "prompt", "prompt_message", "receipt_message", "receipt_code", "confirmation_details", "effective_time", "record_time")
+    SESSION_CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
+    BASE_POINTS_FIELD_NUMBER: _ClassVar[int]
+    BONUS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_REDEEMED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_POINTS_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    NEAR_MISS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_CODE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMATION_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    RECORD_TIME_FIELD_NUMBER: _ClassVar[int]
+    session_correlation_id: str
+    call_id: str
+    transaction_id: str
+    points_earned: int
+    base_points: int
+    bonus_points: int
+    points_redeemed: int
+    points_balance: int
+    available_points_balance: int
+    offers: _containers.RepeatedCompositeFieldContainer[PurchaseOffer]
+    near_miss: _containers.RepeatedCompositeFieldContainer[NearMiss]
+    prompt: str
+    prompt_message: str
+    receipt_message: str
+    receipt_code: str
+    confirmation_details: ConfirmationDetails
+    effective_time: _timestamp_pb2.Timestamp
+    record_time: _timestamp_pb2.Timestamp
+    def __init__(self, session_correlation_id: _Optional[str] = ..., call_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., points_earned: _Optional[int] = ..., base_points: _Optional[int] = ..., bonus_points: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., points_balance: _Optional[int] = ..., available_points_balance: _Optional[int] = ..., offers: _Optional[_Iterable[_Union[PurchaseOffer, _Mapping]]] = ..., near_miss: _Optional[_Iterable[_Union[NearMiss, _Mapping]]] = ..., prompt: _Optional[str] = ..., prompt_message: _Optional[str] = ..., receipt_message: _Optional[str] = ..., receipt_code: _Optional[str] = ..., confirmation_details: _Optional[_Union[ConfirmationDetails, _Mapping]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

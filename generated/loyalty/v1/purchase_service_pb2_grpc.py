@@ -48,6 +48,11 @@ class PurchaseServiceStub:
                 request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.FinalizePurchaseRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.FinalizePurchaseResponse.FromString,
                 _registered_method=True)
+        self.ReportOfflinePurchase = channel.unary_unary(
+                '/loyalty.v1.PurchaseService/ReportOfflinePurchase',
+                request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseResponse.FromString,
+                _registered_method=True)
 
 
 class PurchaseServiceServicer:
@@ -79,6 +84,19 @@ class PurchaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportOfflinePurchase(self, request, context):
+        """Takes a purchase that was paid while its till could not call, as of the time when it was paid.
+
+        It earns and never spends: points that it was to spend are left out. Its session need not have
+        been started, and the same call again gets the first answer, whether it is this one or
+        FinalizePurchase. So it does not matter in which order such purchases come, and how often. What
+        is odd is told to the operator, and refuses nothing: a purchase that is older than the program
+        takes, 30 days unless it says otherwise, or from before its member enrolled, earns nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PurchaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -91,6 +109,11 @@ def add_PurchaseServiceServicer_to_server(servicer, server):
                     servicer.FinalizePurchase,
                     request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.FinalizePurchaseRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.FinalizePurchaseResponse.SerializeToString,
+            ),
+            'ReportOfflinePurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOfflinePurchase,
+                    request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -151,6 +174,33 @@ class PurchaseService:
             '/loyalty.v1.PurchaseService/FinalizePurchase',
             loyalty_dot_v1_dot_purchase__service__pb2.FinalizePurchaseRequest.SerializeToString,
             loyalty_dot_v1_dot_purchase__service__pb2.FinalizePurchaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOfflinePurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.PurchaseService/ReportOfflinePurchase',
+            loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseRequest.SerializeToString,
+            loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,13 +33,20 @@ def terms_of(unit: Unit, member: Member) -> Expiry:
     return unit.catalog.programs[member.program_id].expiry
 
 
-def bring(unit: Unit, member: Member, owner: Owner, points: int) -> Bucket | None:
-    """Put points that an owner brings into the bucket of today; tell which that is."""
+def bring(
+    unit: Unit, member: Member, owner: Owner, points: int, at_ms: int | None = None
+) -> Bucket | None:
+    """
+    Put points that an owner brings into the bucket of today; tell which that is.
+
+    Those of an earlier moment are put into the bucket of its day.
+    """
     terms = terms_of(unit, member)
     if not terms.ages or points <= 0:
         return None
-    today = _today(unit, member)
-    bucket = _opened(unit, member, today, last_good_day(terms, member.tiers, today))
+    day = _today(unit, member) if at_ms is None else _day(unit, member, at_ms)
+    last = last_good_day(terms, member.tiers, day)
+    bucket = _opened(unit, member, day, last, late=at_ms is not None)
     unit.change(bucket, points=bucket.points + points)
     if owner.owner_id:
         part = _part(unit, member, owner, bucket)
@@ -145,11 +152,11 @@ def take_back(unit: Unit, member: Member, owner: Owner, points: int, missing: in
             elsewhere -= number
 
 
-def keep_alive(unit: Unit, member: Member, activity: Activity) -> None:
-    """Move the day of all points that an activity of their member keeps from going."""
+def keep_alive(unit: Unit, member: Member, activity: Activity, at_ms: int | None = None) -> None:
+    """Move the day of all points that an activity, of now or earlier, keeps from going."""
     terms = terms_of(unit, member)
     if terms.rolls and activity in terms.activities:
-        _roll(unit, member)
+        _roll(unit, member, at_ms)
 
 
 def follow_tiers(unit: Unit, member: Member) -> None:
@@ -193,15 +200,31 @@ def next_going(unit: Unit, member: Member) -> Going | None:
 
 
 def _today(unit: Unit, member: Member) -> date:
-    return day_of(unit.as_of_ms, unit.catalog.programs[member.program_id].time_zone)
+    return _day(unit, member, unit.as_of_ms)
+
+
+def _day(unit: Unit, member: Member, at_ms: int) -> date:
+    return day_of(at_ms, unit.catalog.programs[member.program_id].time_zone)
 
 
 def _name(member: Member, terms: Expiry, earned: date, last: date, *, old: bool = False) -> str:
     return f"{member.number}{bucket_suffix(terms, earned, last, old=old)}"
 
 
-def _opened(unit: Unit, member: Member, earned: date, last: date, *, old: bool = False) -> Bucket:
-    """Find the bucket of points of a day, or of *old* ones, or open one."""
+def _opened(
+    unit: Unit,
+    member: Member,
+    earned: date,
+    last: date,
+    *,
+    old: bool = False,
+    late: bool = False,
+) -> Bucket:
+    """
+    Find the bucket of points of a day, or of *old* ones, or open one.
+
+    Points that come *late* make those that roll go no sooner.
+    """
     program = unit.catalog.programs[member.program_id]
     terms = program.expiry
     name = _name(member, terms, earned, last, old=old)
@@ -221,20 +244,27 @@ def _opened(unit: Unit, member: Member, earned: date, last: date, *, old: bool =
         unit.add(bucket)
     elif not bucket.points and bucket.rolling:
         # All that was in it may be gone: what comes now has its day by itself.
-        _move(unit, member, bucket, last)
+        known = date.fromisoformat(bucket.last_day)
+        _move(unit, member, bucket, max(last, known) if late else last)
     if terms.by_tier:
         _prolong(unit, member, bucket)
     return bucket
 
 
-def _roll(unit: Unit, member: Member) -> None:
-    """Have points that go together go as late as an activity of today lets them, held ones, too."""
-    terms, today = terms_of(unit, member), _today(unit, member)
-    last = last_good_day(terms, member.tiers, today)
-    bucket = unit.bucket(_name(member, terms, today, last))
+def _roll(unit: Unit, member: Member, at_ms: int | None = None) -> None:
+    """
+    Have points that go together go as late as an activity of today lets them, held ones, too.
+
+    An activity of an earlier moment makes none of them go sooner.
+    """
+    terms = terms_of(unit, member)
+    day = _today(unit, member) if at_ms is None else _day(unit, member, at_ms)
+    last = last_good_day(terms, member.tiers, day)
+    bucket = unit.bucket(_name(member, terms, day, last))
     over = bucket is not None and bucket.points > 0 and bucket.gone_ms <= unit.as_of_ms
     if bucket is not None and bucket.rolling and not over:
-        _move(unit, member, bucket, last)
+        known = date.fromisoformat(bucket.last_day)
+        _move(unit, member, bucket, last if at_ms is None else max(last, known))
 
 
 def _prolong(unit: Unit, member: Member, bucket: Bucket) -> None:

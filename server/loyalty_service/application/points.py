@@ -9,7 +9,6 @@ A use case says which verb, for what and how many. Each rule is in one place:
 - A member has no more points in all accounts than the ledger carries in one, so that whatever is
   held or waits may always come back.
 - Taking back goes before giving back, and what can't be taken back is owed.
-
 - Points whose day is over are gone: each verb that moves some first books that, one transfer for
   each bucket. Which buckets points come from and go to is `aging`'s.
 
@@ -158,12 +157,14 @@ def earn(
     now_ms: int,
     *,
     confirmed: bool = True,
+    effective_ms: int | None = None,
 ) -> int:
     """
     Give a member the points that an owner earns; returns how many.
 
     They are fewer than *points* only when the member would have more than the ledger carries.
-    Those that are not *confirmed* wait in an account of their own for `confirm`.
+    Those that are not *confirmed* wait in an account of their own for `confirm`. What was earned at
+    an earlier moment goes as soon as if it had come then.
     """
     if points <= 0:
         return 0
@@ -173,10 +174,13 @@ def earn(
     if earned <= 0:
         return 0
     issued = unit.program_account(member.program_id, AccountKind.ISSUED)
-    origin = Origin(Cause.EARN, owner, "", now_ms, now_ms)
+    since_ms = now_ms if effective_ms is None else effective_ms
+    origin = Origin(Cause.EARN, owner, "", since_ms, now_ms)
     if confirmed:
-        keep_alive(unit, member, Activity.EARN, now_ms)
-        aging.bring(unit, member, owner, _give(unit, accounts, issued, earned, origin))
+        keep_alive(unit, member, Activity.EARN, now_ms, effective_ms)
+        given = _give(unit, accounts, issued, earned, origin)
+        aging.bring(unit, member, owner, given, effective_ms)
+        book_past(unit, member, now_ms)
     else:
         unit.post(issued, unit.open_account(member, AccountKind.UNCONFIRMED), earned, origin)
     return earned
@@ -273,11 +277,13 @@ def book_past(unit: Unit, member: Member, now_ms: int) -> None:
         expire(unit, member, bucket, now_ms)
 
 
-def keep_alive(unit: Unit, member: Member, activity: Activity, now_ms: int) -> None:
-    """Move the day on which a member's points go, where the program counts such an activity."""
+def keep_alive(
+    unit: Unit, member: Member, activity: Activity, now_ms: int, at_ms: int | None = None
+) -> None:
+    """Move the day on which points go, where the program counts an activity, of now or earlier."""
     if aging.terms_of(unit, member).rolls:
         book_past(unit, member, now_ms)
-        aging.keep_alive(unit, member, activity)
+        aging.keep_alive(unit, member, activity, at_ms)
 
 
 def adjust(unit: Unit, member: Member, points: int, note: str, now_ms: int) -> tuple[Going, ...]:

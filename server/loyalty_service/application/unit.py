@@ -115,6 +115,9 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
     def awards(self, member: Member, goal_id: str) -> Sequence[GoalAward]:
         """Find what a goal gave a locked member."""
 
+    def award_of(self, transaction: Transaction, goal_id: str) -> GoalAward | None:
+        """Find what a goal gave with an order of a locked member, though all of it was lost."""
+
     def goal_card(self, member: Member) -> GoalCard | None:
         """Find what is counted of a locked member, also where the program has no goals any more."""
 
@@ -184,6 +187,9 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
         They come *after* such a pair, the oldest first. They are not locked.
         """
 
+    def flush(self) -> None:
+        """Write what was added and changed so far, so that rows of a lower rank can name it."""
+
     def transaction(self, transaction_id: str) -> Transaction | None:
         """Find a loyalty transaction and lock it."""
 
@@ -195,6 +201,13 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
         Tell how many points that an owner held were given back for good at a moment.
 
         An older version did not tell those holds from others that ended in the same millisecond.
+        """
+
+    def orders_paid_since(self, member: Member, since_ms: int, limit: int) -> Sequence[Transaction]:
+        """
+        Find the claimed orders of a locked member from a moment on, the earliest first.
+
+        Who changes them has locked their member, so they are not locked besides.
         """
 
     def points_captured(self, owner: Owner) -> int:

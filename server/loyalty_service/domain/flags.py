@@ -53,6 +53,9 @@ class FlagKind(StrEnum):
     TAKEN_OFF = "taken_off"
     """A till took off more by a reward or offer than the program says; its price was taken."""
 
+    OFFLINE_ORDER = "offline_order"
+    """An order that a till reported later has something odd; it was taken as far as it can be."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -105,6 +108,21 @@ CUT_REFUND = "refund"
 BEYOND_ALLOWED = "more"
 """Reason of an order whose till took off more than the program allows."""
 
+REDEMPTION_LEFT_OUT = "redemption"
+"""Reason of an order that was to spend points: it only earns."""
+
+TOO_OLD = "old"
+"""Reason of an order that is older than the program takes: it earns nothing."""
+
+TIME_AHEAD = "ahead"
+"""Reason of an order whose till's time is still to come, or none: it counts as paid now."""
+
+NO_MEMBER_YET = "enrolment"
+"""Reason of an order from before its member enrolled: nobody has claimed it."""
+
+MEMBER_UNKNOWN = "member"
+"""Reason of an order whose member nobody knows: nobody has claimed it."""
+
 LISTED_MAX = 10
 """Offers or fields that the line about one flag names; it counts all."""
 
@@ -126,6 +144,13 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.STORE_REMOVED: (ORDER_OPEN, ORDER_CLAIMED, ORDER_RECORDED),
     FlagKind.POINTS_CUT: (CUT_ORDER, CUT_FULL, CUT_REFUND),
     FlagKind.TAKEN_OFF: (BEYOND_ALLOWED,),
+    FlagKind.OFFLINE_ORDER: (
+        REDEMPTION_LEFT_OUT,
+        TOO_OLD,
+        TIME_AHEAD,
+        NO_MEMBER_YET,
+        MEMBER_UNKNOWN,
+    ),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 

@@ -97,6 +97,7 @@ class Cause(IntEnum):
     CONFIRM = 8
     EXPIRE = 9
     RETURN = 10
+    CORRECT = 11
 
 
 _SPENT_OR_OWED = (AccountKind.AVAILABLE, AccountKind.DEBT)
@@ -120,6 +121,11 @@ MOVES: Mapping[Cause, tuple[tuple[AccountKind, tuple[AccountKind, ...]], ...]] =
     Cause.CONFIRM: ((AccountKind.UNCONFIRMED, _SPENT_OR_OWED),),
     Cause.EXPIRE: ((AccountKind.AVAILABLE, (AccountKind.EXPIRED,)),),
     Cause.RETURN: (
+        (AccountKind.AVAILABLE, (AccountKind.ISSUED,)),
+        (AccountKind.DEBT, (AccountKind.ISSUED,)),
+        (AccountKind.UNCONFIRMED, (AccountKind.ISSUED,)),
+    ),
+    Cause.CORRECT: (
         (AccountKind.AVAILABLE, (AccountKind.ISSUED,)),
         (AccountKind.DEBT, (AccountKind.ISSUED,)),
     ),

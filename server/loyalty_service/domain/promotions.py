@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from fractions import Fraction
 
@@ -36,6 +36,15 @@ def counted_by_id(promotion_id: str) -> str:
 def asks_about_member(rules: tuple[Rule, ...]) -> bool:
     """Tell whether rules can't be judged while nobody is known."""
     return any(isinstance(rule, MEMBER_RULES) for rule in rules)
+
+
+def asks_about_past(rules: EarningRules, promotions: Iterable[Promotion]) -> bool:
+    """Tell whether what an order earns may depend on what its member's others have earned."""
+    return (
+        rules.counts_orders
+        or rules.caps.balance is not None
+        or any(one.at_most.counts_member or of_earlier_orders(one) for one in promotions)
+    )
 
 
 def of_earlier_orders(promotion: Promotion) -> tuple[Rule, ...]:

@@ -162,6 +162,11 @@ class Code:
         return self.expires_ms - self.created_ms > self.lifetime_s * 1000
 
 
+WAITS = "waits"
+CONFIRMED = "confirmed"
+"""What becomes of an order whose points wait until it is confirmed."""
+
+
 @dataclass(slots=True)
 class Transaction:
     """
@@ -190,6 +195,9 @@ class Transaction:
             absent where nothing did.
         earn_only: 1 where the guest may not redeem; absent where they may.
         points_returned: Of the points earned, those that were taken back for it.
+        recorded_ms: When the server was told of it; absent where that is when it was paid.
+        points_unconfirmed: Of the points earned, those that wait to be confirmed; absent for none.
+        confirmation: `WAITS` or `CONFIRMED`; absent where it never was to be confirmed.
     """
 
     transaction_id: str
@@ -227,6 +235,14 @@ class Transaction:
     returned: str | None = None
     points_returned: int = 0
     earn_only: int | None = None
+    recorded_ms: int | None = None
+    points_unconfirmed: int | None = None
+    confirmation: str | None = None
+
+    @property
+    def points_waiting(self) -> int:
+        """Of the points earned, those that wait to be confirmed."""
+        return self.points_unconfirmed or 0
 
     @property
     def points_left(self) -> int:

@@ -44,6 +44,13 @@ AMOUNTS = {"OrderLine.price": AMOUNT_MINOR_MAX}
 """Limits that hang on the program's currency, in its minor units, and so are not in the proto."""
 
 UNUSED = {
+    "ReportOfflinePurchaseRequest.action",
+    "ReportOfflinePurchaseRequest.call_id",
+    "ReportOfflinePurchaseRequest.channel",
+    "ReportOfflinePurchaseRequest.locale",
+    "ReportOfflinePurchaseRequest.loyalty_id",
+    "ReportOfflinePurchaseRequest.reservation_token",
+    "ReportOfflinePurchaseRequest.transaction_date",
     "Confirmation.mode",
     "FinalizePurchaseRequest.action",
     "FinalizePurchaseRequest.call_id",

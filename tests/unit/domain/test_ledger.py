@@ -196,6 +196,7 @@ def test_stored_numbers_stay() -> None:
         "CONFIRM": 8,
         "EXPIRE": 9,
         "RETURN": 10,
+        "CORRECT": 11,
     }
     assert {kind.name: kind.value for kind in OwnerKind} == {
         "TRANSACTION": 1,

@@ -40,7 +40,7 @@ from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.records import Member, Transaction, TransactionStatus
+from loyalty_service.domain.records import WAITS, Member, Transaction, TransactionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Claim:
         order: What it earns by.
         due: What it is worth: see `worth_for`.
         uses: Incentives that it uses.
+        waits: Whether what it earns can be spent only once it is confirmed.
     """
 
     key: ApiKey
@@ -61,6 +62,7 @@ class Claim:
     order: PaidOrder
     due: Earned
     uses: tuple[IncentiveUse, ...] = ()
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,15 @@ def claim_order(unit: Unit, claim: Claim, now_ms: int) -> Claimed:
     worth = claim.due.within(within_an_order(program, due))
     given = _give(unit, claim, now_ms)
     redeemed = capture(unit, member, transaction.owner, now_ms)
-    earned = earn(unit, member, transaction.owner, worth.points, now_ms)
+    earned = earn(
+        unit,
+        member,
+        transaction.owner,
+        worth.points,
+        now_ms,
+        confirmed=not claim.waits,
+        effective_ms=claim.order.since_ms,
+    )
     worth = worth.within(earned)
     reached = _count(unit, claim, worth, now_ms)
     _keep(unit, claim, worth, redeemed, now_ms)
@@ -136,7 +146,7 @@ def _give(unit: Unit, claim: Claim, now_ms: int) -> tuple[Event, ...]:
     given: tuple[Event, ...] = ()
     if _may_get(claim):
         given = give_for_first_order(unit, claim.order.program, member, now_ms)
-    keep_alive(unit, member, Activity.ORDER, now_ms)
+    keep_alive(unit, member, Activity.ORDER, now_ms, claim.order.since_ms)
     return given
 
 
@@ -158,9 +168,11 @@ def _keep(unit: Unit, claim: Claim, worth: Earned, redeemed: int, now_ms: int) -
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
-        claimed_ms=now_ms,
+        claimed_ms=order.since_ms or now_ms,
         paid_store_id=None if paid_in == transaction.store_id else paid_in,
         points_earned=worth.points,
+        points_unconfirmed=(worth.points or None) if claim.waits else None,
+        confirmation=WAITS if claim.waits else None,
         points_redeemed=redeemed,
         promotions=promotions_to_json(worth.promotions),
         **earned_fields(unit, order, worth),

@@ -121,7 +121,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     member = find_member(unit, program.program_id, loyalty_id)
     require_may(member, Blocked.EARN)
     transaction, digest = _unclaimed(unit, program, command, now_ms)
-    _require_receipts_left(unit, program, transaction, member, now_ms)
+    require_receipts_left(unit, program, transaction, member, now_ms)
     return claim_recorded(unit, command.key, transaction, member, now_ms, digest)
 
 
@@ -233,7 +233,7 @@ def _unclaimed(
     return transaction, digest
 
 
-def _require_receipts_left(
+def require_receipts_left(
     unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
 ) -> None:
     """Keep a member from more receipts in a period than one may claim; see `claim_receipt`."""

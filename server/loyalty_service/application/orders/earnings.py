@@ -51,6 +51,8 @@ class PaidOrder:
         now_ms: The same by the server's clock.
         spent: Points that it redeems.
         used: IDs of the incentives that it uses and that members are given.
+        told_late: Whether the server was told of it late.
+        orders_after, points_after: Claimed orders not paid before it then, and their points.
     """
 
     program: Program
@@ -63,6 +65,14 @@ class PaidOrder:
     now_ms: int
     spent: int = 0
     used: frozenset[str] = frozenset()
+    told_late: bool = False
+    orders_after: int = 0
+    points_after: int = 0
+
+    @property
+    def since_ms(self) -> int | None:
+        """When its points were earned; absent where that is now."""
+        return self.now_ms if self.told_late else None
 
     @property
     def paid_at(self) -> datetime:
@@ -161,8 +171,7 @@ def count_earned(
     program = order.program
     counted: dict[str, list[tuple[str | None, int]]] = {}
     for one in won.promotions:
-        promotion = program.promotions.get(one.promotion_id)
-        if promotion is None:
+        if (promotion := program.promotions.get(one.promotion_id)) is None:
             continue
         if promotion.at_most.counts_member:
             counted[counted_as(promotion)] = [(None, one.times)]
@@ -188,7 +197,7 @@ def keep_use(
     Keep what an order used of something that rules count, by the time of the order.
 
     *name* is an incentive's ID, or what `domain.promotions` counts by. *paid* tells how many each
-    grant pays for, and under None how many need no grant.
+    grant pays for, and under None how many need none.
     """
     for grant_id, quantity in paid:
         unit.add(
@@ -338,7 +347,7 @@ def _won(
         times = times_met(promotion, visit.cart)
         if member is not None and times:
             if rules := of_earlier_orders(promotion):
-                known = known or _with_orders(visit, unit.claimed_orders(member, transaction_id))
+                known = known or _with_orders(unit, order, visit, member, transaction_id)
                 times = times if holds(rules, known) else 0
             times = times and min(times, times_left(unit, order, member, promotion))
         if times > 0:
@@ -356,10 +365,12 @@ def _has_grant(
     return can_use(unit, member, incentive_id, place, transaction_id)
 
 
-def _with_orders(visit: Visit, claimed_orders: int) -> Visit:
+def _with_orders(
+    unit: Unit, order: PaidOrder, visit: Visit, member: Member, transaction_id: str
+) -> Visit:
     """Tell besides how many orders the member has claimed before."""
-    member = visit.member
-    return replace(visit, member=member and replace(member, claimed_orders=claimed_orders))
+    claimed = unit.claimed_orders(member, transaction_id) - order.orders_after
+    return replace(visit, member=visit.member and replace(visit.member, claimed_orders=claimed))
 
 
 def times_left(unit: Unit, order: PaidOrder, member: Member, promotion: Promotion) -> int:
@@ -367,17 +378,15 @@ def times_left(unit: Unit, order: PaidOrder, member: Member, promotion: Promotio
     left = POINTS_MAX
     for limit, start, end in periods(promotion.at_most, order.paid_at.date()):
         since, until = span_ms(order.store.time_zone, start, end)
-        had = unit.redeemed_between(member, counted_as(promotion), since, until)
-        left = min(left, max(0, limit - had))
-    return left
+        left = min(left, limit - unit.redeemed_between(member, counted_as(promotion), since, until))
+    return max(0, left)
 
 
 def _most(unit: Unit, order: PaidOrder, member: Member | None) -> int:
     """Tell how many points an order may earn by the caps of its program; soon again, none."""
     caps, cooldown_s = order.program.earning.caps, order.program.earning.cooldown_s
     if member is not None and cooldown_s is not None:
-        until = order.paid_ms + 1
-        since = until - cooldown_s * 1000
+        since, until = order.paid_ms + 1 - cooldown_s * 1000, order.paid_ms + 1
         if unit.redeemed_between(member, POINTS_OF_DAYS, since, until):
             return 0
     most = [POINTS_MAX if caps.per_order is None else caps.per_order]
@@ -387,4 +396,5 @@ def _most(unit: Unit, order: PaidOrder, member: Member | None) -> int:
             most.append(limit - unit.redeemed_between(member, POINTS_OF_DAYS, since, until))
     if member is not None and caps.balance is not None:
         most.append(caps.balance - member.spendable - member.held.balance + order.spent)
+        most[-1] += order.points_after
     return max(0, min(most))

@@ -97,14 +97,14 @@ def count_order(
         missing = due.after - counts.given.get(due.goal.goal_id, {}).get(due.period, 0)
         if missing > 0:
             counts.give(due, missing)
-            award = _award(unit, member, transaction, due, missing, day, now_ms)
-            events += _grant(unit, program, member, due.goal, award, now_ms)
+            award, before = _award(unit, order, member, transaction, due, missing, day, now_ms)
+            events += _grant(unit, program, member, due.goal, award, before, now_ms)
             awards.append(award)
     counts.settle(goals, counted_days(program))
     _keep(unit, program, member, counts, awards, day)
     return Reached(
         _progress(goals, counts, amounts),
-        {award.goal_id: award.points for award in awards},
+        {award.goal_id: award.points - award.lost_points for award in awards},
         {award.goal_id: award.tier for award in awards if award.tier is not None},
         {award.goal_id: award.incentive_id for award in awards if award.incentive_id is not None},
         events,
@@ -243,37 +243,54 @@ def _progress(
 
 def _award(
     unit: Unit,
+    order: PaidOrder,
     member: Member,
     transaction: Transaction,
     due: Due,
     rounds: int,
     day: int,
     now_ms: int,
-) -> GoalAward:
-    """Give what a goal gives so many times."""
+) -> tuple[GoalAward, int]:
+    """
+    Give what a goal gives so many times; tell how often the order has reached it before.
+
+    An order reaches one again when it was taken out of what is counted, as `judge_again` does.
+    """
     goal = due.goal
-    award = GoalAward(
-        award_id=new_id(now_ms),
-        program_id=member.program_id,
-        member_number=member.number,
-        goal_id=goal.goal_id,
-        period=due.period,
-        transaction_id=transaction.transaction_id,
-        day=day,
-        rounds=rounds,
-        points=0,
-        tier=goal.tier,
-        awarded_ms=now_ms,
-    )
+    award = unit.award_of(transaction, goal.goal_id) if order.told_late else None
+    if award is None:
+        award = GoalAward(
+            award_id=new_id(now_ms),
+            program_id=member.program_id,
+            member_number=member.number,
+            goal_id=goal.goal_id,
+            period=due.period,
+            transaction_id=transaction.transaction_id,
+            day=day,
+            rounds=0,
+            points=0,
+            tier=goal.tier,
+            awarded_ms=now_ms,
+        )
+        unit.add(award)
+    before = award.rounds - award.lost_rounds
+    points = 0
     if goal.points:
         owner = Owner(OwnerKind.GOAL, award.award_id)
-        award.points = earn(unit, member, owner, min(POINTS_MAX, goal.points * rounds), now_ms)
-    unit.add(award)
-    return award
+        most = min(POINTS_MAX, goal.points * rounds)
+        points = earn(unit, member, owner, most, now_ms, effective_ms=order.since_ms)
+    unit.change(award, rounds=award.rounds + rounds, points=award.points + points)
+    return award, before
 
 
 def _grant(
-    unit: Unit, program: Program, member: Member, goal: Goal, award: GoalAward, now_ms: int
+    unit: Unit,
+    program: Program,
+    member: Member,
+    goal: Goal,
+    award: GoalAward,
+    before: int,
+    now_ms: int,
 ) -> tuple[Event, ...]:
     """Give what a goal gives a member to use, once for each time that it was reached."""
     terms = program.grants.get(goal.grant or "")
@@ -281,7 +298,7 @@ def _grant(
     if terms is None:
         return events
     unit.change(award, incentive_id=terms.incentive_id)
-    for number in range(1, min(award.rounds, GRANTS_MAX) + 1):
+    for number in range(before + 1, min(award.rounds - award.lost_rounds, GRANTS_MAX) + 1):
         events += give_by_terms(unit, program, member, terms, _origin(award, number), now_ms)[1]
     return events
 

@@ -238,10 +238,11 @@ def _take(
 ) -> LinesReturned:
     """Take from the guest what came back of a claimed order; all of it is a void."""
     taken = transaction.points_left - back.worth.points
+    waiting = min(taken, transaction.points_waiting)
     lost = recount(unit, program, transaction, member, back.counted)
     burned = transaction.points_redeemed if back.nothing_left else 0
     may_owe = program.void_spent == "debt"
-    due = taken + lost.points
+    due = taken - waiting + lost.points
     lacked = None if back.nothing_left else due
     bought = bought_unused(unit, member, transaction.transaction_id, lacked)
     require_returnable(unit, member, due, burned + bought.points_back, may_owe=may_owe)
@@ -252,15 +253,17 @@ def _take(
         member,
         transaction.owner,
         now_ms,
-        earned=taken,
+        earned=taken - waiting,
         burned=burned,
         may_owe=may_owe,
+        unconfirmed=waiting,
         cause=Cause.RETURN,
     )
     unit.change(
         transaction,
         returned=back.returned,
         points_returned=transaction.points_returned + taken,
+        points_unconfirmed=(transaction.points_waiting - waiting) or None,
         promotions=promotions_to_json(back.worth.promotions),
         updated_ms=now_ms,
     )

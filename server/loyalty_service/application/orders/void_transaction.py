@@ -208,12 +208,14 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
+        waiting = transaction.points_waiting
         earned, may_owe = transaction.points_left, program.void_spent == "debt"
         lost = recount(unit, program, transaction, member)
         burned = transaction.points_redeemed
         bought = bought_unused(unit, member, transaction.transaction_id)
         given = burned + bought.points_back
-        require_returnable(unit, member, earned + lost.points, given, may_owe=may_owe)
+        due = earned - waiting + lost.points
+        require_returnable(unit, member, due, given, may_owe=may_owe)
         # Before its points are taken: what they bought may be all that the member has.
         events = take_back_bought(unit, member, bought, now_ms)
         redeemed = reverse(
@@ -221,10 +223,12 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             member,
             transaction.owner,
             now_ms,
-            earned=earned,
+            earned=earned - waiting,
             burned=burned,
             may_owe=may_owe,
+            unconfirmed=waiting,
         )
+        unit.change(transaction, points_unconfirmed=None)
         reached = take_back_given(unit, program, lost, now_ms)
         events += reached.events
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)

@@ -16,6 +16,7 @@ from loyalty_service.application.orders.order_flags import late_flags, mend_flag
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.purchases.prompting import receipt_of, said_of
 from loyalty_service.application.purchases.purchase import (
+    CART,
     Purchase,
     Purchased,
     member_of,
@@ -97,7 +98,9 @@ def claim(
     worth = worth_for(unit, order, member, transaction.transaction_id)
     prompt, near = said_of(unit, purchase, session, order, member, worth)
     unit.add(transaction)
-    claimed = claim_order(unit, Claim(purchase.key, transaction, member, order, worth), now_ms)
+    unit.flush()  # What a goal gives names the order, and is written before orders are.
+    claim_it = Claim(purchase.key, transaction, member, order, worth, waits=purchase.waits)
+    claimed = claim_order(unit, claim_it, now_ms)
     receipt = receipt_of(unit, purchase, session, order, member, claimed.earned_points, 0)
     points, available = points_of(unit, member)
     purchased = Purchased(
@@ -111,6 +114,7 @@ def claim(
         promotions=claimed.promotions,
         near_misses=near,
         prompt=replace(prompt, receipt=receipt),
+        confirmation=(CART, False) if purchase.waits else None,
     )
     told = _told(EventKind.ORDER_CLAIMED, transaction, member)
     return Done(purchased, flags=claimed.flags, events=(told, *claimed.events))

@@ -86,6 +86,7 @@ class Purchased:
         available_points: Those that can be spent.
         prompt: What its till says.
         receipt_code: Of one that nobody has claimed.
+        times: When it was paid, and when the server was told, where it was told late.
         confirmation: How its points are confirmed, and whether they are; absent for at once.
     """
 
@@ -101,6 +102,7 @@ class Purchased:
     prompt: Prompt
     receipt_code: str | None = None
     confirmation: tuple[str, bool] | None = None
+    times: tuple[int, int] | None = None
 
 
 class Paid(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from sqlalchemy import bindparam
 
 from loyalty_service.domain.goal_cards import GoalAward, GoalCard, tiers_of
-from loyalty_service.domain.records import Member
+from loyalty_service.domain.records import Member, Transaction
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.buckets import Buckets
@@ -42,6 +42,14 @@ class GoalStatements:
             .order_by(award.c.award_id)
             .with_for_update()
         )
+        self.of_order = by.compile(
+            AWARD.select()
+            .where(
+                award.c.transaction_id == bindparam("transaction_id"),
+                award.c.goal_id == bindparam("goal_id"),
+            )
+            .with_for_update()
+        )
 
 
 class Goals(Buckets):
@@ -54,6 +62,12 @@ class Goals(Buckets):
         """See `Unit.awards`."""
         statement = self._statements.of(GoalStatements).of_goal
         return self._query(GoalAward, statement, (member.number, goal_id))
+
+    def award_of(self, transaction: Transaction, goal_id: str) -> GoalAward | None:
+        """See `Unit.award_of`."""
+        statement = self._statements.of(GoalStatements).of_order
+        found = self._query(GoalAward, statement, (transaction.transaction_id, goal_id))
+        return found[0] if found else None
 
     def goal_card(self, member: Member) -> GoalCard | None:
         """See `Unit.goal_card`."""

@@ -1,47 +1,32 @@
-"""
-Loyalty transactions, with the points they hold and the uses they have reserved.
-
-Paid orders that look alike are asked for together: whoever asks for them waits for others who do.
-"""
+"""Loyalty transactions, with the points they hold and the uses they have reserved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import Integer, bindparam, column, func, select, true, values
+from sqlalchemy import Integer, bindparam, func, select
 
 from loyalty_service.domain.ledger import Owner, OwnerKind
 from loyalty_service.domain.records import (
     Hold,
     HoldStatus,
-    KnownOrder,
     Member,
     Reservation,
     Transaction,
     TransactionStatus,
 )
 from loyalty_service.storage import tables as t
-from loyalty_service.storage.databases import lock_number
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.codes import Digests
-from loyalty_service.storage.repositories.records import Basis, Build, Keys, Records, Rows, Step
+from loyalty_service.storage.repositories.known_orders import TRANSACTION, KnownOrders
+from loyalty_service.storage.repositories.records import Basis, Build, Keys, Rows, Step
 from loyalty_service.storage.repositories.statements import (
     Kept,
-    Statement,
     Statements,
     constant,
-    rows_of,
 )
 
-TRANSACTION = Kept(
-    Transaction,
-    t.TransactionTable,
-    ("transaction_id",),
-    Rank.TRANSACTIONS,
-    status=TransactionStatus,
-)
 HOLD = Kept(Hold, t.HoldTable, ("hold_id",), Rank.HOLDS, status=HoldStatus)
 RESERVATION = Kept(
     Reservation,
@@ -50,31 +35,6 @@ RESERVATION = Kept(
     Rank.RESERVATIONS,
 )
 _OWNER = ("owner_kind", "owner_id")
-
-ORDERS_LIKE_MAX = 20
-"""Orders that look like another one and are read, of each status: the newest."""
-
-_PAID = (TransactionStatus.CLAIMED, TransactionStatus.UNCLAIMED)
-"""
-Statuses that are asked for, each by itself.
-
-So what is piled up in one pushes nothing of another out, and those that are VOID are not walked.
-"""
-
-ORDER_SPACE = 0x10A3
-"""Keeps our locks of orders apart from those of others in the database."""
-
-KNOWN_ORDER_COLUMNS = (
-    "transaction_id",
-    "status",
-    "partner",
-    "created_ms",
-    "business_day",
-    "till_created",
-    "claimed_ms",
-)
-
-_ORDER = ("program_id", "order_digest")
 
 
 class TransactionStatements:
@@ -90,6 +50,13 @@ class TransactionStatements:
             select(constant(1))
             .where(*claimed)
             .limit(constant(1))
+            .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        )
+        self.paid_since = by.compile(
+            TRANSACTION.select()
+            .where(*claimed, transaction.c.claimed_ms >= bindparam("since_ms"))
+            .order_by(transaction.c.claimed_ms, transaction.c.transaction_id)
+            .limit(bindparam("limit_rows", type_=Integer))
             .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
         )
         self.by_receipt = by.compile(
@@ -151,112 +118,6 @@ class HoldStatements:
             )
 
 
-class KnownOrderStatements:
-    """The statements that find paid orders which look alike, the newest first."""
-
-    def __init__(self, by: Statements) -> None:
-        transaction = TRANSACTION.table
-        columns = [transaction.c[name] for name in KNOWN_ORDER_COLUMNS]
-        like = (
-            select(*columns, transaction.c.receipt_digest.is_not(None).label("is_receipt"))
-            .order_by(transaction.c.transaction_id.desc())
-            .limit(constant(ORDERS_LIKE_MAX))
-            .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
-        )
-        of_one = like.where(*(transaction.c[name] == bindparam(name) for name in _ORDER))
-        self.like = tuple(
-            by.compile(of_one.where(transaction.c.status == constant(status))) for status in _PAID
-        )
-        lock = f"SELECT pg_advisory_xact_lock({ORDER_SPACE}, number)"
-        self.lock = Statement(f"{lock} FROM unnest(%s::int[]) AS number", ("numbers",))
-        if by.bulk:
-            rows = rows_of(*((transaction, name) for name in _ORDER))
-            paid = values(column("status", Integer), name="paid").data(
-                [(constant(status),) for status in _PAID]
-            )
-            matches = (transaction.c[name] == rows.c[name] for name in _ORDER)
-            found = (
-                like.where(*matches, transaction.c.status == paid.c.status)
-                .correlate(rows, paid)
-                .lateral("found")
-            )
-            asked = rows.join(paid, true()).join(found, true())
-            self.like_many = by.compile(select(*rows.c, *found.c).select_from(asked))
-
-
-class KnownOrders(Records):
-    """What a unit of work knows of orders that look alike."""
-
-    BUILT: ClassVar[tuple[Build, ...]] = (KnownOrderStatements,)
-
-    def __init__(self, basis: Basis) -> None:
-        super().__init__(basis)
-        self._orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
-        self._own_orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
-        """Those that this unit has changed, written or not."""
-
-    @property
-    def _orders_by(self) -> KnownOrderStatements:
-        return self._statements.of(KnownOrderStatements)
-
-    def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
-        """See `Unit.orders_like`."""
-        place = (program_id, digest)
-        if place not in self._orders:
-            if self._bulk:
-                self._lock(Rank.KNOWN_ORDERS)
-                self._connection.execute(self._orders_by.lock.sql, ([lock_number(digest)],))
-            self._orders[place] = {
-                row[0]: _known_order(row)
-                for statement in self._orders_by.like
-                for row in self._connection.execute(statement.sql, place).fetchall()
-            }
-        known = self._orders[place] | self._own_orders.get(place, {})
-        return [
-            known[name]
-            for name in sorted(known, reverse=True)
-            if known[name].status is not TransactionStatus.VOID
-        ]
-
-    def orders_ahead(self, orders: Keys) -> Iterator[Step]:
-        """Let orders that look alike wait for one another, then look which there are."""
-        numbers = sorted({(lock_number(digest),) for _, digest in orders})
-        by = self._orders_by
-        yield Step(Rank.KNOWN_ORDERS, by.lock, numbers, lambda _keys, _rows: None)
-        yield Step(Rank.KNOWN_ORDERS, by.like_many, orders, self._take_orders, locks=False)
-
-    def _take_orders(self, keys: Keys, rows: Rows) -> None:
-        """Take orders that look alike, each after its program and digest; of others is none."""
-        for program_id, digest in keys:
-            self._orders[program_id, digest] = {}
-        for program_id, digest, *row in rows:
-            self._orders[program_id, bytes(digest)][row[0]] = _known_order(row)
-
-    def _when_added(self, record: Any) -> None:
-        """Know the order as it is now."""
-        super()._when_added(record)
-        self._note_order(record)
-
-    def _when_changed(self, record: Any) -> None:
-        """Know the order as it is now."""
-        super()._when_changed(record)
-        self._note_order(record)
-
-    def _note_order(self, record: Any) -> None:
-        if isinstance(record, Transaction) and record.order_digest is not None:
-            place = (record.program_id, record.order_digest)
-            self._own_orders.setdefault(place, {})[record.transaction_id] = KnownOrder(
-                record.transaction_id,
-                record.status,
-                record.partner,
-                record.created_ms,
-                record.business_day,
-                record.till_created,
-                record.claimed_ms,
-                record.receipt_digest is not None,
-            )
-
-
 class Transactions(Digests, KnownOrders):
     """The transactions of a unit of work."""
 
@@ -295,6 +156,17 @@ class Transactions(Digests, KnownOrders):
         """See `Unit.has_paid_order`; an order claimed in this very unit is seen a visit later."""
         sql = self._transactions_by.has_paid_order.sql
         return self._connection.execute(sql, (member.number,)).fetchone() is not None
+
+    def orders_paid_since(self, member: Member, since_ms: int, limit: int) -> Sequence[Transaction]:
+        """See `Unit.orders_paid_since`."""
+        self.flush()
+        kept = self._kept[Transaction]
+        given = (member.number, since_ms, limit)
+        found: list[Transaction] = []
+        for row in self._connection.execute(self._transactions_by.paid_since.sql, given).fetchall():
+            record = kept.load(row)
+            found.append(self._records.setdefault(kept.place(record), record))
+        return found
 
     def overdue_transactions(
         self, now_ms: int, after: tuple[int, str], limit: int
@@ -390,8 +262,3 @@ class Transactions(Digests, KnownOrders):
         for row in rows:
             kept: Reservation = self._take(self._kept[Reservation], row)
             self._reservations[kept.transaction_id].append(kept)
-
-
-def _known_order(row: Sequence[Any]) -> KnownOrder:
-    known = KnownOrder(*row)
-    return replace(known, status=TransactionStatus(known.status), is_receipt=bool(known.is_receipt))

@@ -103,6 +103,9 @@ class TransactionTable(SQLModel, table=True):
     returned: str | None = Field(default=None, sa_type=Text)
     points_returned: int = Field(default=0, sa_column=from_zero())
     earn_only: int | None = Field(default=None, sa_type=Integer)
+    recorded_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
+    points_unconfirmed: int | None = Field(default=None, sa_type=BigInteger)
+    confirmation: str | None = Field(default=None, sa_type=Text)
 
 
 class RedemptionTable(SQLModel, table=True):

@@ -60,7 +60,7 @@ CHECKS = (
             SELECT owner_kind, transaction_id AS owner_id,
               sum(CASE cause WHEN :cause_earn THEN points WHEN :cause_confirm THEN points
                   WHEN :cause_reverse THEN -points WHEN :cause_return THEN -points
-                  ELSE 0 END) AS all_earned,
+                  WHEN :cause_correct THEN -points ELSE 0 END) AS all_earned,
               sum(CASE cause WHEN :cause_redeem THEN points
                   WHEN :cause_refund THEN -points ELSE 0 END) AS all_burned
             FROM transfer GROUP BY owner_kind, transaction_id

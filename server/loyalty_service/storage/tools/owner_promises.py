@@ -46,7 +46,8 @@ class OwnerPromises:
 OWNER_SUMS = """
         sum(CASE cause WHEN :cause_hold THEN points WHEN :cause_release THEN -points
             WHEN :cause_redeem THEN -points ELSE 0 END) AS held,
-        sum(CASE cause WHEN :cause_earn THEN points ELSE 0 END) AS earned,
+        sum(CASE cause WHEN :cause_earn THEN points WHEN :cause_correct THEN -points
+            ELSE 0 END) AS earned,
         sum(CASE cause WHEN :cause_redeem THEN points ELSE 0 END) AS redeemed,
         sum(CASE cause WHEN :cause_reverse THEN points ELSE 0 END) AS reversed,
         sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded,
@@ -231,6 +232,8 @@ TRANSACTION = OwnerPromises(
         Cause.REFUND,
         Cause.REVERSE,
         Cause.RETURN,
+        Cause.CORRECT,
+        Cause.CONFIRM,
     ),
     holds={
         HoldStatus.OPEN: "owner.status = :transaction_pending",

@@ -50,7 +50,7 @@ WRITING = "writing"
 
 _IDENTIFY = "IdentifyMember"
 _AGAIN = "IdentifyMemberAgain"
-_PURCHASES = ("TryPurchase", "FinalizePurchase")
+_PURCHASES = ("TryPurchase", "FinalizePurchase", "ReportOfflinePurchase")
 _STATUS = "ChangeTransactionStatus"
 _VALIDATE = "ValidateOrder"
 _REPORT = "ReportOrder"
