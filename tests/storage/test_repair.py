@@ -50,6 +50,12 @@ LONE_HOLD = (
 )
 
 
+ADDED_TERM = (
+    "INSERT INTO member_term (member_number, kind, term, program_id) "
+    "SELECT min(number), 1, 'hushhush', min(program_id) FROM member"
+)
+
+
 @pytest.mark.parametrize(
     ("table", "change", "which"),
     [
@@ -61,6 +67,9 @@ LONE_HOLD = (
         ("hold", "points = points + 1", f"hold_id IN {LONE_HOLD}"),
         ("loyalty_transaction", "points_earned = points_earned + 1", "status = 2"),
         ("incentive_usage", "quantity = quantity + 1", "shard >= 0"),
+        ("member_term", "term = 'somebody'", "kind = 1"),
+        ("member_term", "program_id = 'another'", "kind = 1"),
+        ("member_term", "kind = 4", "kind = 1"),
     ],
 )
 def test_what_the_transfers_prove_is_mended(
@@ -200,3 +209,20 @@ def test_preview_tells_of_a_refusal(
         repair(Database.from_text(lived_url), REASON)
     assert str(refused.value) in told.err
     assert _content(lived_url) == broken
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM member_term", ADDED_TERM])
+def test_words_by_which_members_are_found_are_made_again(lived_url: str, change: str) -> None:
+    """A row that is gone, or one that is nobody's, is told without the word, and mended."""
+    database = Database.from_text(lived_url)
+    before = _content(lived_url)
+    execute(lived_url, change)
+
+    problems = audit(database).problems
+
+    assert {problem.table for problem in problems} == {"member_term"}
+    assert "hushhush" not in " ".join(map(str, [*problems, *propose(database).mends]))
+    repair(database, REASON)
+    assert audit(database).all_hold
+    assert _content(lived_url) == before
+    assert "hushhush" not in rows(lived_url, "SELECT changes FROM repair")[0].changes

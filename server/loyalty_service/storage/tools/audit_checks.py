@@ -27,6 +27,7 @@ from loyalty_service.storage.tools.owner_promises import (
     transfer_check,
     unknown_owners,
 )
+from loyalty_service.storage.tools.term_checks import term_problems
 
 _LANE = 1 << LANE_BITS
 _USED = EventKind.PROMO_CODE_USED.value
@@ -305,5 +306,6 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         ORDER BY lane
         """,  # noqa: S608 - a number of ours.
     ),
+    term_problems,
 )
 """Every promise; those of owners are worded one by one in `owner_promises`."""

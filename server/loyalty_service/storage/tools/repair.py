@@ -35,6 +35,7 @@ from loyalty_service.storage.tools.checkpoints import archived_checkpoint, chain
 from loyalty_service.storage.tools.copy import lock_all
 from loyalty_service.storage.tools.findings import Findings
 from loyalty_service.storage.tools.owner_promises import PROMISES, TRANSACTION, suspects
+from loyalty_service.storage.tools.term_checks import TERM, put_terms, wrong_terms
 
 _TRANSFER = table_of(t.TransferTable)
 _ACCOUNT = table_of(t.AccountTable)
@@ -204,6 +205,7 @@ def _mends(connection: Connection, report: Report) -> Iterator[Mend]:
     yield from _holds(connection)
     yield from _counts(connection)
     yield from _grants(connection)
+    yield from _terms(connection)
 
 
 def _accounts(connection: Connection, chains: dict[int, Chain], report: Report) -> Iterator[Mend]:
@@ -349,7 +351,22 @@ def _grants(connection: Connection) -> Iterator[Mend]:
         )
 
 
+def _terms(connection: Connection) -> Iterator[Mend]:
+    """Make the words again by which members are found; what they are is told nowhere else."""
+    for one in wrong_terms(connection):
+        yield Mend(
+            TERM.name,
+            {"member_number": one.member_number},
+            {"terms": one.kept},
+            {"terms": one.wanted},
+            f"of which {one.lacking} are new, as what is known of the member says",
+        )
+
+
 def _apply(connection: Connection, mend: Mend) -> None:
+    if mend.table == TERM.name:
+        put_terms(connection, mend.key["member_number"])
+        return
     tables = {table.name: table for table in (_ACCOUNT, _TRANSACTION, _HOLD, _USAGE, _GRANT)}
     table = tables[mend.table]
     if not mend.old:

@@ -3,7 +3,7 @@ What an audit since a checkpoint looks at, beside the transfers that came after 
 
 Of the orders it takes those that were touched since then, with all that belongs to them. What only
 all rows together can show is left to the whole audit: the file itself, the events, the cards of
-goals, and the counts of uses.
+goals, the counts of uses, and the words by which members are found.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from loyalty_service.storage.tools.checkpoints import Checkpoint
 from loyalty_service.storage.tools.checks import Check, Problem
 from loyalty_service.storage.tools.goal_checks import goal_problems
 from loyalty_service.storage.tools.owner_promises import owner_problems
+from loyalty_service.storage.tools.term_checks import term_problems
 
 MARGIN_MS = 3_600_000
 """Longer than any call takes, and more than the clocks of servers differ."""
@@ -34,7 +35,7 @@ def _is_of_touched(check: CheckOf) -> bool:
 def _is_left_out(check: CheckOf) -> bool:
     if isinstance(check, Check):
         return check.table in _LEFT_OUT or "event" in check.sql
-    return check in {file_problems, goal_problems}
+    return check in {file_problems, goal_problems, term_problems}
 
 
 CHECKS_OF_TOUCHED = tuple(filter(_is_of_touched, CHECKS))
