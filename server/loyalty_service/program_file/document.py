@@ -236,6 +236,10 @@ class ProgramDocument(Entry):
     incentives: Annotated[list[IncentiveEntry], Field(max_length=INCENTIVES_MAX)]
 
 
+OF_MEMBERS = ("shared_email", "shared_phone", "shared_card", "future_birth_date")
+"""What a program says of guests who enroll, in the same words as the file."""
+
+
 def parse_program(text: str, file_name: str) -> Program:
     """
     Read a program file.
@@ -340,10 +344,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         late_void=document.late_void,
         return_days=document.returns.window_days,
         void_by_other_partner=document.void_by_other_partner,
-        shared_email=document.shared_email,
-        shared_phone=document.shared_phone,
-        shared_card=document.shared_card,
-        future_birth_date=document.future_birth_date,
+        **{name: getattr(document, name) for name in OF_MEMBERS},
         expiry=document.expiry.expiry(),
         limits=Limits.of(dict(document.limits)),
         retention=document.retention.retention(),
