@@ -10,7 +10,11 @@ from sqlmodel import SQLModel
 
 from loyalty.v1 import code_service_pb2, member_service_pb2
 from loyalty_service.application.members.export_member import Part
+from loyalty_service.application.operators.create_key import CreateKey
+from loyalty_service.domain.keys import Role
 from loyalty_service.storage.export_reads import exported_tables
+from tests.support.doing import create_key
+from tests.support.programs import PROGRAM_ID
 from tests.support.server import Server, give_points, identify_request
 from tests.support.transactions import line, reward_line, transactions, update_request
 
@@ -88,6 +92,18 @@ async def test_token_of_another_member_is_refused(server: Server) -> None:
         wrong = member_service_pb2.ExportMemberRequest(loyalty_id=other, page_token=token)
         refusal = await server.admin.refused(members.ExportMember, wrong)
         assert refusal.violations.keys() == {"page_token"}
+
+
+async def test_key_of_some_stores_may_not_export(server: Server) -> None:
+    """Orders of all stores are told with their baskets, which such a key reads nowhere else."""
+    loyalty_id = await server.admin.enroll()
+    wanted = CreateKey(PROGRAM_ID, "one store", Role.ADMIN, frozenset({9999}))
+    made = await server.store.write(lambda unit, now: create_key(unit, wanted, now))
+    await server.store.refresh_catalog()
+    limited = server.admin.with_key(made.secret)
+    request = member_service_pb2.ExportMemberRequest(loyalty_id=loyalty_id)
+    refusal = await limited.refused(limited.members.ExportMember, request)
+    assert refusal.reason == "ROLE_NOT_ALLOWED"
 
 
 async def test_key_of_an_app_may_not_export(server: Server) -> None:

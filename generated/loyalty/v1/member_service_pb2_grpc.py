@@ -182,7 +182,8 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportMember(self, request, context):
-        """Exports everything that is kept about a member, page by page.
+        """Exports everything that is kept about a member, page by page. A key that is limited to stores
+        gets ROLE_NOT_ALLOWED, because a member's orders are of all stores.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

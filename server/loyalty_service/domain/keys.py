@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loyalty_service.domain.errors import StoreNotAllowedError
+from loyalty_service.domain.errors import RoleNotAllowedError, StoreNotAllowedError
 
 KEY_BYTES = 24
 SANDBOX_KEYS = (
@@ -81,6 +81,16 @@ class ApiKey:
         """
         for store_id in sorted(store_ids):
             self.require_store(store_id)
+
+    def require_all_stores(self, method: str) -> None:
+        """
+        Refuse a key of some stores what tells of all of them.
+
+        Raises:
+            RoleNotAllowedError: The key is limited to stores.
+        """
+        if self.stores:
+            raise RoleNotAllowedError(f"{self.role.value} of some stores", method)
 
 
 def new_key() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from loyalty_service.application.members.get_member import get_member
 from loyalty_service.application.reading import Reader
-from loyalty_service.domain.errors import FieldViolation, RequestInvalidError, RoleNotAllowedError
+from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.events import EventPage, FeedPosition
 from loyalty_service.domain.feed import TYPES, Wanted
 from loyalty_service.domain.keys import ApiKey
@@ -50,8 +50,7 @@ async def begin_feed(reader: Reader, feed: Feed) -> tuple[Wanted, FeedPosition]:
         RoleNotAllowedError: The key is for some stores only, and the feed is of all.
     """
     key = feed.key
-    if key.stores:
-        raise RoleNotAllowedError(f"{key.role.value} of some stores", feed.method)
+    key.require_all_stores(feed.method)
     unknown = [number for number, name in enumerate(feed.types) if name not in TYPES]
     if unknown:
         raise RequestInvalidError(

@@ -176,6 +176,8 @@ class MemberServicer:
 
     async def ExportMember(self, request: pb.ExportMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
+        # Its orders were in any store.
+        call.key.require_all_stores("ExportMember")
         command = ExportMember(
             call.key.program_id, request.loyalty_id, request.page_size, request.page_token
         )
