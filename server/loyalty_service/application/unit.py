@@ -94,6 +94,13 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """Find a member and lock it until the unit ends."""
 
+    def refresh_member(self, member: Member) -> None:
+        """
+        Read again what is known of a locked member, before it is changed.
+
+        Another server may have changed it while this unit waited for the lock.
+        """
+
     def member_by_number(self, number: int) -> Member:
         """Find a member that another record names, and lock it."""
 

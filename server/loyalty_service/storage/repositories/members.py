@@ -109,6 +109,11 @@ class MemberStatements:
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
             .returning(member.c.number)
         )
+        self.changing = by.compile(
+            select(*(member.c[name] for name in CHANGED_COLUMNS)).where(
+                member.c.number == bindparam("number")
+            )
+        )
         self.change = by.compile(
             update(member)
             .where(member.c.number == bindparam("its_number"))
@@ -216,6 +221,18 @@ class Members(Ledger):
         if known is None:
             raise LookupError(f"member {number} has lost its row or an account")
         return known
+
+    def refresh_member(self, member: Member) -> None:
+        """
+        See `Unit.refresh_member`; an embedded database has one writer, who reads nothing old.
+
+        A statement that waits for the lock of the accounts gives a member's own row as it was when
+        the statement began.
+        """
+        if self._bulk:
+            row = self._connection.execute(self._members_by.changing.sql, (member.number,))
+            for name, value in zip(CHANGED_COLUMNS, row.fetchone(), strict=True):
+                setattr(member, name, value)
 
     def member_email(self, program_id: str, email: str) -> MemberEmail | None:
         """See `Unit.member_email`."""
