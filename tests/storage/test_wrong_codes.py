@@ -75,6 +75,20 @@ async def test_wait_that_a_clock_ahead_began_is_over_when_it_is_right(database_u
         assert not isinstance(await tills.show(live), LoyaltyError)
 
 
+async def test_codes_that_a_clock_ahead_counted_do_not_count_when_it_is_right(
+    database_url: str,
+) -> None:
+    """Wrong codes of a server that started days ahead take nothing of what is free today."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        tills.now_ms += 3 * DAY_MS
+        await tills.guess(FREE_KEY + 1)
+        tills.now_ms -= 3 * DAY_MS
+        found = await tills.guess(FREE_KEY + 1, first=800_000)
+        assert found == [CodeNotFoundError] * (FREE_KEY + 1)
+        assert isinstance(await tills.show("999999"), TooManyWrongCodesError)
+
+
 async def test_right_and_wrong_are_refused_alike_while_waiting(database_url: str) -> None:
     """During a wait a live code is not looked at; afterwards it is good, a loyalty ID always."""
     async with demo_store(database_url) as store:

@@ -312,6 +312,21 @@ def day_of(instant_ms: int) -> int:
     return instant_ms // DAY_MS
 
 
+def hours_counted(now_ms: int) -> tuple[int, int]:
+    """
+    Give the first and the last hour whose codes count.
+
+    What is further ahead was counted by a clock that was wrong, and nobody need wait for it; the
+    clocks of two servers differ by less than the hour that is let through.
+    """
+    return hour_of(now_ms) - HOURS_COUNTED, hour_of(now_ms) + 1
+
+
+def days_counted(now_ms: int) -> tuple[int, int]:
+    """Give the first and the last day of which counts what regulars earned and what is spent."""
+    return day_of(now_ms) - MONTH_DAYS, day_of(now_ms) + 1
+
+
 def repeat_ms(code_lifetime_s: int) -> int:
     """
     Tell for how long the same wrong code again is the same mistake.

@@ -18,11 +18,10 @@ from loyalty_service.application.reading import (
 )
 from loyalty_service.domain.guessing import (
     HOUR_MS,
-    HOURS_COUNTED,
     ScopeKind,
     Tally,
     Wait,
-    hour_of,
+    hours_counted,
     scopes_of,
     under_attack,
 )
@@ -296,7 +295,7 @@ class SqlReader(
         names = [scope.name for program_id in programs for scope in scopes_of(program_id, "")[:1]]
         shown = await self._session.exec(
             select(func.sum(tally.matched), func.sum(tally.failed))
-            .where(col(tally.scope).in_(names), tally.hour >= hour_of(now_ms) - HOURS_COUNTED)
+            .where(col(tally.scope).in_(names), col(tally.hour).between(*hours_counted(now_ms)))
             .group_by(tally.scope)
         )
         return Guessing(

@@ -67,8 +67,8 @@ class CodeCountStatements:
             .limit(constant(1))
             .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
         )
-        self.sum_tallies = _sums_since(by, tally, tally.c.hour, ("matched", "failed"))
-        self.sum_months = _sums_since(by, month, month.c.day, ("regulars", "spent"))
+        self.sum_tallies = _sums_between(by, tally, tally.c.hour, ("matched", "failed"))
+        self.sum_months = _sums_between(by, month, month.c.day, ("regulars", "spent"))
         self.wrong_code = by.compile(
             select(wrong.c.failed_ms).where(
                 wrong.c.scope == bindparam("scope"), wrong.c.digest == bindparam("digest")
@@ -123,14 +123,14 @@ class CodeCountStatements:
         )
 
 
-def _sums_since(
+def _sums_between(
     by: Statements, table: Table, moment: ColumnClause[int], counts: Sequence[str]
 ) -> Statement:
-    """Build the statement that sums up the counts of scopes since a moment."""
+    """Build the statement that sums up the counts of scopes from a moment to another."""
     scopes: list[Any] = [bindparam(f"scope_{number}") for number in range(SCOPES_MAX)]
     return by.compile(
         select(table.c.scope, *(func.sum(table.c[name]) for name in counts))
-        .where(table.c.scope.in_(scopes), moment >= bindparam("since"))
+        .where(table.c.scope.in_(scopes), moment.between(bindparam("first"), bindparam("last")))
         .group_by(table.c.scope)
     )
 

@@ -21,7 +21,9 @@ from loyalty_service.domain.guessing import (
     Tally,
     Wait,
     day_of,
+    days_counted,
     hour_of,
+    hours_counted,
     scopes_of,
 )
 from loyalty_service.domain.records import Member
@@ -252,7 +254,7 @@ class CodeCounts(Records):
         if found is None:
             rows = self._all(
                 self._codes_counted_by.sum_months,
-                (*[scope.name] * SCOPES_MAX, day_of(now_ms) - MONTH_DAYS),
+                (*[scope.name] * SCOPES_MAX, *days_counted(now_ms)),
             )
             kept = [row[1:] for row in rows]
             new = (
@@ -270,8 +272,8 @@ class CodeCounts(Records):
         names = [scope.name for scope in scopes]
         names += names[:1] * (SCOPES_MAX - len(names))
         by = self._codes_counted_by
-        days = (*names, hour_of(now_ms) - HOURS_COUNTED)
-        months = (*names, day_of(now_ms) - MONTH_DAYS)
+        days = (*names, *hours_counted(now_ms))
+        months = (*names, *days_counted(now_ms))
         shown = {name: found for name, *found in self._all(by.sum_tallies, days)}
         earned = {name: found for name, *found in self._all(by.sum_months, months)}
         return {
