@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -61,8 +62,12 @@ class VitalsWatch(Protocol):
         standbys: int,
         lag_bytes: int | None,
         waits: bool,
+        lossy: bool,
     ) -> None:
         """Show how the PostgreSQL stands."""
+
+    def show_pruned(self, pruned_ms: int) -> None:
+        """Show when the store was last pruned."""
 
 
 async def watch_forever(store: Store, watch: VitalsWatch) -> None:
@@ -106,8 +111,8 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
             standbys=seen.standbys,
             lag_bytes=seen.lag_bytes,
             waits=store.replicated,
+            lossy=failover.look(seen.standbys, safe=store.survives_failover),
         )
-        failover.look(seen.standbys, safe=store.survives_failover)
 
     async def look_at_peppers() -> None:
         async with store.read() as reader:
@@ -121,8 +126,15 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
         group.create_task(_repeat(look_at_orders, OPEN_EVERY_S))
         group.create_task(_repeat(look_at_guessing, GUESSING_EVERY_S))
         group.create_task(_repeat(look_at_ledger, LEDGER_EVERY_S))
+        group.create_task(_repeat(partial(_look_at_retention, store, watch), LEDGER_EVERY_S))
         if not store.embedded:
             group.create_task(_repeat(look_at_database, STANDING_EVERY_S))
+
+
+async def _look_at_retention(store: Store, watch: VitalsWatch) -> None:
+    async with store.read() as reader:
+        pruned_ms = await reader.pruned_ms()
+    watch.show_pruned(pruned_ms)
 
 
 class _Failover:
@@ -131,13 +143,14 @@ class _Failover:
     def __init__(self) -> None:
         self._lossy = False
 
-    def look(self, standbys: int, *, safe: bool) -> None:
-        """Tell what has changed since the last look."""
+    def look(self, standbys: int, *, safe: bool) -> bool:
+        """Tell whether a standby could lack points, and log where that has changed."""
         was, self._lossy = self._lossy, standbys > 0 and not safe
         if self._lossy and not was:
             log.warning("a failover could lose acknowledged points", standbys=standbys)
         elif was and not self._lossy:
             log.info("a failover loses no acknowledged points any more", standbys=standbys)
+        return self._lossy
 
 
 async def _repeat(look: Callable[[], Coroutine[Any, Any, None]], every_s: float) -> None:

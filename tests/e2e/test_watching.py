@@ -38,8 +38,11 @@ JOBS = {"envoy_": "loyalty-edge", OTHERS: "loyalty-database"}
 """Whose measurement it is, by how its name begins; all others are the servers'."""
 
 NAME = re.compile(r"`((?:rpc|loyalty|process|envoy)_[a-z_]*\*?)`")
-LATE = {"envoy_loyalty_gate_refused"}
-"""Measured from the first call that is turned away; `test_watching_envoy.py` turns one away."""
+LATE = {"envoy_loyalty_gate_refused", "loyalty_program_points"}
+"""
+Measured from the first call that is turned away, as one is by `test_watching_envoy.py`; and from
+the first look at the ledger once there is a program.
+"""
 
 METHODS = set(RPCS)
 SOME_METHODS = {

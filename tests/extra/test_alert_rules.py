@@ -268,6 +268,12 @@ CASES = {
         {f'loyalty_webhook_attempts_total{{{SERVER}, outcome="dead"}}': "0x180"},
         "2 messages were given up within the hour.",
     ),
+    "FailoverLossy": gauge(
+        "loyalty_postgresql_failover_lossy",
+        "1",
+        "0",
+        "It is so for 1 database.",
+    ),
     "StandbyGone": Case(
         {f"loyalty_postgresql_standbys{{{SERVER}}}": "2x60 1x120"},
         {f"loyalty_postgresql_standbys{{{SERVER}}}": "2x180"},

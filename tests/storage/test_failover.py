@@ -104,6 +104,7 @@ async def test_asynchronous_standby_is_warned_of_and_lacks_what_it_did_not_get(
                 await until(lambda: watch.standing, watch_forever(store, watch))
             assert [line["standbys"] for line in logs if line["event"] == WARNING] == [1]
             assert watch.standing["waits"] is False
+            assert watch.standing["lossy"] is True
             pair.stall()
             lost = await enroll(store, 100)
         pair.promote()
@@ -119,6 +120,7 @@ async def test_synchronous_standby_is_not_warned_of(pair: Pair) -> None:
             await until(lambda: watch.standing, watch_forever(store, watch))
         assert WARNING not in [line["event"] for line in logs]
         assert watch.standing["waits"] is True
+        assert watch.standing["lossy"] is False
 
 
 @pytest.mark.parametrize(("name", "warned"), [("neon", 0), ("zfs", 1)])
@@ -134,3 +136,4 @@ async def test_platform_that_copies_commits_is_not_warned_of(
             with capture_logs() as logs:
                 await until(lambda: watch.standing, watch_forever(store, watch))
             assert [line["event"] for line in logs].count(WARNING) == warned
+            assert watch.standing["lossy"] is bool(warned)

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from loyalty_service.application.reads import NOTHING
+from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.guessing import FIRST_WAIT_MS, FREE, ScopeKind
 from loyalty_service.domain.ledger import AccountKind
@@ -18,6 +19,7 @@ from loyalty_service.storage.batch import Item, names_of
 from loyalty_service.storage.stats import Histogram
 from loyalty_service.sweeper import sweep_forever
 from loyalty_service.vitals import watch_forever
+from tests.support.commands import Commands
 from tests.support.guessing import tills_of
 from tests.support.ledger import execute
 from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
@@ -40,6 +42,22 @@ async def test_postgresql_is_looked_at(postgres: Postgres) -> None:
     assert (watch.standing["size_bytes"] or 0) > 1_000_000
     assert (watch.standing["standbys"], watch.standing["lag_bytes"]) == (0, None)
     assert watch.standing["waits"] is False
+    assert watch.standing["lossy"] is False
+
+
+async def test_last_prune_is_shown(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever ran it, on whatever machine; before the first one it is never."""
+    loyalty = Commands(monkeypatch, database_url)
+    async with demo_store(database_url) as store:
+        watch = Watch()
+        await until(lambda: watch.pruned_ms is not None, watch_forever(store, watch))
+        assert watch.pruned_ms == 0
+        before_ms = now_ms()
+        assert await asyncio.to_thread(loyalty, "prune", "--before", "2020-01-01", "--yes") == 0
+        watch = Watch()
+        await until(lambda: watch.pruned_ms is not None, watch_forever(store, watch))
+    assert watch.pruned_ms is not None
+    assert before_ms <= watch.pruned_ms <= now_ms()
 
 
 async def test_open_orders_are_counted_by_their_time(database_url: str) -> None:

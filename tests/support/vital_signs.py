@@ -22,6 +22,7 @@ class Watch:
         self.standing: dict[str, float | None] = {}
         self.swept: list[tuple[int, int, int]] = []
         self.failures = 0
+        self.pruned_ms: int | None = None
 
     def show_open(self, **seen: int) -> None:
         """Keep what is open."""
@@ -42,6 +43,10 @@ class Watch:
     def show_standing(self, **seen: float | None) -> None:
         """Keep how the PostgreSQL stands."""
         self.standing = seen
+
+    def show_pruned(self, pruned_ms: int) -> None:
+        """Keep when the store was last pruned."""
+        self.pruned_ms = pruned_ms
 
     def succeeded(self, transactions: int, codes: int, left: int) -> None:
         """Keep what a sweep did."""

@@ -196,6 +196,9 @@ class Reader(Protocol):
     ) -> Sequence[TransferEntry]:
         """List transfers of accounts, newest first, older than the transfer *before*."""
 
+    async def pruned_ms(self) -> int:
+        """Tell when `loyalty prune` last came to its end; 0 where it never did."""
+
     async def archived_until_ms(self) -> int | None:
         """Tell when the last transfer was recorded that is in an archive; absent for none."""
 

@@ -64,8 +64,8 @@ def prune_command(
     _tell(pruned, dry_run=dry_run)
     if dry_run:
         return
-    if pruned.rows.total():
-        run(partial(with_store, partial(_note, pruned, operator("prune"))))
+    # Also where nothing was old enough: who watches wants to know that it runs.
+    run(partial(with_store, partial(_note, pruned, operator("prune"))))
     _tell_room(database, room, pruned)
 
 

@@ -180,9 +180,17 @@ class VitalMetrics:
             "loyalty_postgresql_waits_for_standby",
             "1 where commits wait for a synchronous standby, else 0.",
         )
+        self._lossy = gauge(
+            "loyalty_postgresql_failover_lossy",
+            "1 where there are standbys that acknowledged points may not be on, else 0.",
+        )
         self._lag = gauge(
             "loyalty_postgresql_replication_lag_bytes",
             "Log that the slowest standby has not replayed; no number where nobody may tell.",
+        )
+        self._pruned = gauge(
+            "loyalty_prune_last_timestamp_seconds",
+            "When `loyalty prune` last came to its end; 0 where it never did.",
         )
         self._looked = gauge(
             "loyalty_holds_checked_timestamp_seconds",
@@ -214,13 +222,19 @@ class VitalMetrics:
         standbys: int,
         lag_bytes: int | None,
         waits: bool,
+        lossy: bool,
     ) -> None:
         """Show how the PostgreSQL stands."""
         self._connections.set(connections)
         self._size.set(size_bytes)
         self._standbys.set(standbys)
         self._replicated.set(waits)
+        self._lossy.set(lossy)
         self._lag.set(math.nan if lag_bytes is None else lag_bytes)
+
+    def show_pruned(self, pruned_ms: int) -> None:
+        """Show when the store was last pruned."""
+        self._pruned.set(pruned_ms / 1000)
 
     def show_unknown_peppers(self, count: int) -> None:
         """Show how many of the store's code peppers this server does not know."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, func, literal, union_all
+from sqlalchemy import Select, func, literal, text, union_all
 from sqlalchemy import select as plain_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -28,6 +28,7 @@ from loyalty_service.domain.peppers import Peppers
 from loyalty_service.storage.repositories.seal import PageSeal
 from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tables import EventLaneTable, EventTable, MemberTable
+from loyalty_service.storage.tables.records import OF_MEMBERS
 
 SCANNED = 1000
 """Events of a lane that are looked at for one page, wanted or not."""
@@ -38,6 +39,17 @@ class EventReads:
 
     _session: AsyncSession
     _peppers: Peppers
+
+    async def pruned_ms(self) -> int:
+        """See `Reader.pruned_ms`."""
+        event = table_of(EventTable)
+        # In the words of the index, which has the few events that are about nobody together.
+        pruned = plain_select(func.max(event.c.recorded_ms)).where(
+            event.c.member_number.is_(None),
+            text(f"({OF_MEMBERS})"),
+            event.c.kind == int(EventKind.STORE_PRUNED),
+        )
+        return int((await (await self._session.connection()).execute(pruned)).scalar() or 0)
 
     async def events(
         self, after: FeedPosition, limit: int, wanted: Wanted = EVERYTHING
