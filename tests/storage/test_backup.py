@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +194,27 @@ def test_what_a_killed_command_left_is_tidied_away(
 
     assert not [draft for draft in left if draft.exists()]
     assert other.exists()
+
+
+def test_copy_that_a_killed_restore_left_goes_with_the_next(
+    saved: Path, target: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all rows no copy stays in the folder for temporary files, but for one that is in use."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, used, young = (tmp_path / f"loyalty-restore-{name}" for name in ("a", "b", "c"))
+    for folder in (left, used, young):
+        folder.mkdir()
+        (folder / "saved.db").touch()
+    for folder in (left, used):
+        os.utime(folder, (0, 0))
+    holding = os.open(used, os.O_RDONLY)
+    fcntl.flock(holding, fcntl.LOCK_EX)
+
+    restore(saved, target, PEPPER)
+    os.close(holding)
+
+    kept = [used, young] if not target.embedded else [left, used, young]
+    assert sorted(tmp_path.glob("loyalty-restore-*")) == kept
 
 
 def test_backups_at_once_leave_one_another_alone(source: Database, tmp_path: Path) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.backup_file import SIDE_FILES, BackupError
+
+PREFIX = "loyalty-restore-"
+"""Of folders for temporary files in which backups are worked on."""
+
+YOUNG_S = 60
+"""A folder that was made so lately may be about to be held."""
 
 
 def move(draft: Path, file: Path) -> None:
@@ -29,8 +37,36 @@ def workplace(file: Path, target: Database) -> Iterator[Path]:
         with beside(place) as draft:
             yield draft
     else:
-        with tempfile.TemporaryDirectory(prefix="loyalty-restore-") as folder:
+        _remove_left()
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder, _held(Path(folder)):
             yield Path(folder) / file.name
+
+
+def _remove_left() -> None:
+    """Remove the folders of restores that were killed: each holds a copy of all that is kept."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            state = folder.lstat()
+            if state.st_uid != os.getuid() or time.time() - state.st_mtime < YOUNG_S:
+                continue
+            with _held(folder):
+                shutil.rmtree(folder)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """
+    Hold a folder as long as somebody works in it.
+
+    Raises:
+        BlockingIOError: Somebody else does.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
