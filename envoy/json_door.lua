@@ -4,12 +4,14 @@
 -- Its parts are in json_door/. json_requests and edge_errors are written by `make generate`: the routes
 -- and request messages, and the words of what Envoy answers by itself.
 local answers = require("json_door.answers")
+local basic = require("gate.basic")
 local bounds = require("json_door.bounds")
 local budget = require("json_door.budget")
 local calling = require("gate.calling")
 local clock = require("clock")
 local leniency = require("json_door.leniency")
 local routes = require("json_door.routes")
+local token_form = require("json_door.token_form")
 
 -- Dynamic metadata: what the response side must know of a call, as one text, for each access costs.
 local CALL = "loyalty.json_door.call"
@@ -118,6 +120,11 @@ local function put_right(handle, buffer, call)
     return refusal, problem
   end
   local route = call.route
+  if route.kind == "token" then
+    latest.body = token_form.put_right(handle:headers(), body)
+    buffer:setBytes(latest.body)
+    return handle:headers():get("x-api-key") == nil and "401" or nil
+  end
   local admitted, told = leniency.mend(body, route)
   local closed = routes.close_with(admitted, routes.closing_members(call.path, route))
   if closed ~= body then
@@ -335,6 +342,9 @@ local function put_in_place(handle, call, buffer, status, body, allowed)
   end
   if allowed then
     headers:replace("allow", allowed)
+  end
+  if status == 401 and basic.takes_it(call.path) then
+    headers:replace("www-authenticate", 'Basic realm="loyalty"')
   end
   if (status == 429 or status == 503) and not headers:get("retry-after") then
     headers:replace("retry-after", "1")

@@ -84,5 +84,17 @@ return {
       answers = {
       },
     },
+    ["POST /oauth2/token"] = {
+      dialect = "rbi",
+      oauth = true,
+      fields = {
+      },
+      answers = {
+        [401] = { status = 401, error = "invalid_client" },
+        [429] = { status = 429, error = "temporarily_unavailable" },
+        [503] = { status = 503, error = "temporarily_unavailable" },
+        [504] = { status = 504, error = "temporarily_unavailable" },
+      },
+    },
   },
 }

@@ -45,6 +45,7 @@ return {
     { method = "POST", path = "/loyalty/visits/{correlation_id}/offline-purchase", request = "loyalty.v1.ReportOfflinePurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/purchase", request = "loyalty.v1.FinalizePurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/trial", request = "loyalty.v1.TryPurchaseRequest" },
+    { method = "POST", path = "/oauth2/token", request = "loyalty.v1.IssueTokenRequest" },
     { method = "POST", path = "/otp", request = "loyalty.v1.IssueCodeRequest" },
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
@@ -199,6 +200,11 @@ return {
       restaurant_id = { name = "restaurantId", type = "string" },
       userDateTime = { name = "userDateTime", type = "string" },
       user_date_time = { name = "userDateTime", type = "string" },
+    },
+    ["loyalty.v1.IssueTokenRequest"] = {
+      grant_type = { name = "grant_type", type = "string" },
+      client_id = { name = "client_id", type = "string" },
+      scope = { name = "scope", type = "string" },
     },
     ["loyalty.v1.ListCodeWaitsRequest"] = {
       storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
@@ -599,6 +605,8 @@ return {
     },
     ["loyalty.v1.IssueCodeRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.IssueTokenRequest"] = {
     },
     ["loyalty.v1.ListCodeWaitsRequest"] = {
     },

@@ -4,6 +4,7 @@
 -- tells browsers whether they may call. It clears the route itself, where a route depends on what it
 -- changes.
 local clock = require("clock")
+local basic = require("gate.basic")
 local calling = require("gate.calling")
 local keys = require("gate.keys")
 local memory = require("gate.memory")
@@ -249,6 +250,16 @@ local function let_caller_in(handle, origins)
   -- What succeeds with any key proves none.
   local open = OPEN[path]
   local key = not open and keys.of(head["x-api-key"], head.authorization)
+  local for_token = not over_grpc and basic.takes_it(path)
+  if for_token and not key then
+    local client, secret = basic.credentials(head.authorization)
+    if client then
+      key = secret
+      headers:add(basic.CLIENT, client)
+    else
+      open = not head.authorization -- The key may be in the body, which the JSON door reads.
+    end
+  end
   local question = head[":method"] == "OPTIONS"
   -- Whom no page may read: the JSON door tells the methods that a path takes.
   if not key and not open and (over_grpc or not question) then

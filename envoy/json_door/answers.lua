@@ -61,7 +61,7 @@ function answers.of(call, status, from_grpc, body)
   local route = routes.find(call.path, call.method)
   if status == 404 and not route and routes.methods(call.path) ~= "" then
     status = 405
-  elseif status == 400 and route and not from_grpc then
+  elseif status == 400 and route and not from_grpc and not route.words.oauth then
     local errors = violations.find(call, route, body)
     if call.dialect == "es" then
       return es_violations(route, errors)
@@ -70,6 +70,11 @@ function answers.of(call, status, from_grpc, body)
   end
   local allowed = status == 405 and routes.methods(call.path) or nil
   local own = route and route.words.answers[status]
+  if route and route.words.oauth then
+    local failed = status >= 500 and "server_error" or "invalid_request"
+    local told = own or { status = status >= 500 and status or 400, error = failed }
+    return told.status, ('{"error":"%s"}'):format(told.error)
+  end
   if call.dialect == "es" and own then
     return own.status, es_body(own.status, own), allowed
   end

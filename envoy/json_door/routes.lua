@@ -14,6 +14,7 @@ local KINDS = {
   ["GET /loyalty/transaction/pos"] = "outcome",
   ["POST /loyalty/identify"] = "identify",
   ["POST /loyalty/transaction/pos"] = "unclaimed",
+  ["POST /oauth2/token"] = "token",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}"] = "report",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}/void"] = "void",
 }

@@ -164,7 +164,8 @@ def _call(
 ) -> str:
     """Write one call as Bruno reads it; the *first* one makes the text that nobody has sent."""
     body = _placed(request.body)
-    if body:
+    kind = "formUrlEncoded" if request.is_form else "json"
+    if body and not request.is_form:
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     headers = {
         key: KEYS.get(value, _placed(value))
@@ -177,7 +178,7 @@ def _call(
             request.method.lower(),
             {
                 "url": f"{{{{base}}}}{_placed(request.target)}",
-                "body": "json" if body else "none",
+                "body": kind if body else "none",
                 "auth": "none",
             },
         ),
@@ -185,7 +186,9 @@ def _call(
     ]
     if first:
         parts.append(_NEW)
-    if body:
+    if body and request.is_form:
+        parts.append(_block("body:form-urlencoded", request.fields))
+    elif body:
         indented = "\n".join(f"  {line}" for line in body.split("\n"))
         parts.append(f"body:json {{\n{indented}\n}}")
     if kept:

@@ -16,10 +16,9 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 
-from kit.errors import ERROR_SCHEMAS, SCHEMAS, Shown, edge_list, error_list, errors_of
+from kit.errors import ERROR_SCHEMAS, Shown, edge_list, error_list, errors_of, schema_of
 from kit.schemas import Schemas, comments_of
 from kit.transcripts import Transcript, shown, transcripts
-from loyalty_service.transport.errors.dialects import NO_WORDS, RPCS
 from loyalty_service.transport.rpcs import RPCS as ROWS
 from loyalty_service.transport.rpcs import Effect
 
@@ -281,7 +280,7 @@ class _Document:
             schema = {"$ref": f"#/components/schemas/{name}"}
         content: Json = {"schema": schema}
         examples = {
-            one.name: {"summary": one.words, "value": json.loads(shown(one.last.body))}
+            one.name: {"summary": one.words, "value": one.last.fields}
             for one in _simplest(mine)
             if one.last.body
         }
@@ -290,7 +289,9 @@ class _Document:
         required = any(
             self._schemas.required(f, request=True) for f in message.fields if f.name not in in_path
         )
-        return {"required": required, "content": {"application/json": content}}
+        form = any(one.last.is_form for one in mine)
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        return {"required": required, "content": {kind: content}}
 
     def _responses(self, rpc: str, method: MethodDescriptor, mine: list[Transcript]) -> Json:
         name = self._schemas.name(method.output_type, request=False)
@@ -308,7 +309,6 @@ class _Document:
                 "content": {"application/json": content},
             }
         }
-        dialect = RPCS.get(rpc, NO_WORDS).dialect
         by_status: dict[int, list[Shown]] = {}
         for error in errors_of(rpc, writes=writes, comments=self._comments):
             by_status.setdefault(error.status, []).append(error)
@@ -325,7 +325,7 @@ class _Document:
                 "headers": headers | wait,
                 "content": {
                     "application/json": {
-                        "schema": {"$ref": f"#/components/schemas/{SCHEMAS[dialect]}"},
+                        "schema": {"$ref": f"#/components/schemas/{schema_of(rpc)}"},
                         "examples": _error_examples(
                             errors, [one for one in mine if one.status == status]
                         ),

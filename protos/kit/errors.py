@@ -17,9 +17,10 @@ from loyalty_service.transport.errors.dialects import (
     Dialect,
     EsWords,
     RpcWords,
+    oauth_words,
 )
 from loyalty_service.transport.errors.edge import DOOR, EdgeRow
-from loyalty_service.transport.errors.edge_bodies import body_of, es_body
+from loyalty_service.transport.errors.edge_bodies import body_of, es_body, oauth_body
 from loyalty_service.transport.errors.error_row import ErrorRow
 from loyalty_service.transport.errors.rendering import DOMAIN
 
@@ -27,6 +28,13 @@ Json = dict[str, Any]
 
 SCHEMAS: Mapping[Dialect, str] = {Dialect.ES: "EsError", Dialect.RBI: "RbiError"}
 """The schema of an error in each contract."""
+
+
+def schema_of(rpc: str) -> str:
+    """Name the schema of an RPC's errors."""
+    words = RPCS.get(rpc, NO_WORDS)
+    return SCHEMAS[words.dialect] if words.oauth is None else "OAuthError"
+
 
 ERROR_SCHEMAS: Mapping[str, Json] = {
     "EsError": {
@@ -53,6 +61,12 @@ ERROR_SCHEMAS: Mapping[str, Json] = {
             "details": {"$ref": "#/components/schemas/RbiErrorDetails"},
         },
         "required": ["statusCode", "isEngineError", "code", "message", "details"],
+    },
+    "OAuthError": {
+        "type": "object",
+        "description": "A refused call for a token, in the words of OAuth 2.0 (RFC 6749).",
+        "properties": {"error": {"type": "string", "description": "The kind of error."}},
+        "required": ["error"],
     },
     "RbiErrorDetails": {
         "type": "object",
@@ -197,6 +211,10 @@ def _described(row: ErrorRow, comments: Mapping[str, str]) -> tuple[str, Json]:
 def _shown(row: ErrorRow, words: RpcWords, comments: Mapping[str, str], code: str | None) -> Shown:
     text, metadata = _described(row, comments)
     message = row.message.format_map(metadata)
+    if words.oauth is not None:
+        told = words.oauth.get(row.error) or oauth_words(row.http)
+        body = json.loads(oauth_body(told))
+        return Shown(f"OAUTH_{row.reason}", row.reason, told.status, row.message, text, body)
     if words.dialect is Dialect.ES:
         es = words.errors.get(row.error) or EsWords(message, row.es, row.http)
         name = f"ES_{row.reason}"
@@ -213,12 +231,17 @@ def _shown(row: ErrorRow, words: RpcWords, comments: Mapping[str, str], code: st
 
 
 def _edge_shown(row: EdgeRow, words: RpcWords) -> Shown:
-    es = words.answers.get(row.http)
+    key = f"ENVOY_{HTTPStatus(row.http).name}"
+    text = "Envoy answers it by itself."
+    own = words.answers.get(row.http)
+    if words.oauth is not None:
+        told = oauth_words(row.http)
+        body = oauth_body(told)
+        return Shown(f"OAUTH_{key}", key, told.status, row.message, text, json.loads(body))
+    es = own if isinstance(own, EsWords) else None
     status = es.status if es else row.http
     body = (
         es_body(es) if es else body_of(row, words.dialect).replace("%RESPONSE_CODE%", str(status))
     )
-    key = f"ENVOY_{HTTPStatus(row.http).name}"
     name = f"{words.dialect.name}_{key}"
-    text = "Envoy answers it by itself."
     return Shown(name, key, status, row.message, text, json.loads(body))

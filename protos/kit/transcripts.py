@@ -68,6 +68,17 @@ class Request:
         """What the query says."""
         return dict(parse_qsl(urlsplit(shown(self.target)).query))
 
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is a form, and no JSON."""
+        return "www-form-urlencoded" in self.headers.get("Content-Type", "")
+
+    @property
+    def fields(self) -> Any:
+        """The body, with values."""
+        text = shown(self.body)
+        return dict(parse_qsl(text)) if self.is_form else json.loads(text)
+
     @classmethod
     def parse(cls, text: str) -> Request:
         """Read a block of `request.http`."""

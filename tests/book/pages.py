@@ -22,6 +22,7 @@ from loyalty.v1 import operator_service_pb2 as operators
 from loyalty.v1 import order_pb2
 from loyalty.v1 import purchase_service_pb2 as purchases
 from loyalty.v1 import session_service_pb2 as sessions
+from loyalty.v1 import token_service_pb2 as tokens
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.sandbox.fixed_codes import PROMO_CODE
 from loyalty_service.transport.rpcs import RPCS, Effect
@@ -164,6 +165,13 @@ async def _other_offline(desk: Desk, _: Any) -> Message:
 
 async def _other_purchase(desk: Desk, _: Any) -> Message:
     return await _purchase(desk)
+
+
+# --- TokenService -------------------------------------------------------------------------------
+
+
+async def _token(_: Desk) -> Message:
+    return tokens.IssueTokenRequest(grant_type="client_credentials")
 
 
 # --- IdentifyService ----------------------------------------------------------------------------
@@ -516,6 +524,12 @@ BOOK: Mapping[str, Page] = {
         identifying.IdentifyMemberAgainRequest(transaction_id="x"),
         frozenset({"identifier", "transaction_id"}),
         _other_again,
+    ),
+    "IssueToken": Page(
+        "TokenService/IssueToken",
+        _token,
+        tokens.IssueTokenRequest(),
+        frozenset({"grant_type"}),
     ),
     "IssueCode": Page(
         "CodeService/IssueCode",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import shlex
@@ -55,7 +56,7 @@ MASKS = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"20(?!21-08-10)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"), "<time>"),
 )
-MASKED_FIELDS = ("otp", "receiptCode", "transferId", "nextPageToken")
+MASKED_FIELDS = ("otp", "receiptCode", "transferId", "nextPageToken", "access_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +124,15 @@ class Shell:
                 click.Option(["-X", "method"]),
                 click.Option(["-H", "headers"], multiple=True),
                 click.Option(["-d", "body"]),
+                click.Option(["-u", "user"]),
                 click.Argument(["url"]),
             ],
         )
         given = options.make_context("curl", words).params
         headers = dict(header.split(": ", 1) for header in given["headers"])
+        if given["user"] is not None:
+            told = base64.b64encode(given["user"].encode()).decode()
+            headers["authorization"] = f"Basic {told}"
         body = given["body"]
         if body is not None:
             headers.setdefault("content-type", "application/x-www-form-urlencoded")

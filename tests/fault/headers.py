@@ -39,6 +39,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "loyalty-stranger": ("127.0.0.1", "", "x"),
     "loyalty-query-key": ("a+b", "+", "%", "%2", "%ff+", "+" * 255, ""),
     "loyalty-alias": ("1", "", "es-drafts"),
+    "loyalty-client": ("", "key", "\u00e9"),
     "loyalty-dialect": ("es", "rbi", "", "xx"),
     "loyalty-mended": ("text:name,field:type", "field:", "text", ",", "x:y", "é", "field:a," * 60),
     "origin": ("null", "http://localhost:3000", "http://localhost.example", "", "http://[::1"),

@@ -52,6 +52,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_NOT_FOUND: _ClassVar[ErrorReason]
     SESSION_CLOSED: _ClassVar[ErrorReason]
     ACCOUNT_NOT_FOUND: _ClassVar[ErrorReason]
+    GRANT_TYPE_UNSUPPORTED: _ClassVar[ErrorReason]
     IDENTIFIER_TYPE_INVALID: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
@@ -104,6 +105,7 @@ CODE_REQUIRED: ErrorReason
 SESSION_NOT_FOUND: ErrorReason
 SESSION_CLOSED: ErrorReason
 ACCOUNT_NOT_FOUND: ErrorReason
+GRANT_TYPE_UNSUPPORTED: ErrorReason
 IDENTIFIER_TYPE_INVALID: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason

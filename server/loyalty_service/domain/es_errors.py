@@ -23,6 +23,11 @@ class AccountNotFoundError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class GrantTypeUnsupportedError(LoyaltyError):
+    """Raised when a token is asked for by another grant than client credentials."""
+
+
+@dataclass(unsafe_hash=True)
 class IdentifierTypeInvalidError(LoyaltyError):
     """
     Raised when nobody can be identified by a kind of identifier.

@@ -18,6 +18,7 @@ SANDBOX_KEYS = (
     "sandbox-one-store-key",
     "sandbox-points-key",
     "sandbox-single-key",
+    "sandbox-es-key",
 )
 
 

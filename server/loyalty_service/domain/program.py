@@ -378,9 +378,18 @@ class Catalog:
 
     Attributes:
         versions: The version of each program that this is.
+        digests: The digests of each key, by its ID.
     """
 
     revision: int = 0
     programs: Mapping[str, Program] = field(default_factory=dict)
     keys: Mapping[bytes, ApiKey] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
+    digests: Mapping[str, tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the keys by their IDs, for tokens name them so."""
+        found: dict[str, tuple[bytes, ...]] = {}
+        for digest, key in self.keys.items():
+            found[key.key_id] = (*found.get(key.key_id, ()), digest)
+        object.__setattr__(self, "digests", found)

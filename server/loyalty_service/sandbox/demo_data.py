@@ -53,9 +53,13 @@ KEYS = {
     "sandbox-admin-key": Role.ADMIN,
     "sandbox-one-store-key": Role.TILL,
     "sandbox-points-key": Role.POINTS,
+    "sandbox-es-key": Role.TILL,
 }
 SINGLE_KEYS = {"sandbox-single-key": Role.TILL}
 """Those of the second program."""
+
+KEY_IDS = {"sandbox-es-key": "0199a1f0-0000-7000-8000-0000000000e5"}
+"""Those that are the same in every sandbox: they are the `client_id` of who asks for a token."""
 
 KEY_STORES = {"sandbox-one-store-key": frozenset((1001,))}
 """The stores of keys that are not for all of them."""
@@ -167,6 +171,7 @@ def _put_keys(unit: Unit, program: Program, keys: Mapping[str, Role], now_ms: in
                 role,
                 KEY_STORES.get(secret, frozenset()),
                 secret=secret,
+                key_id=KEY_IDS.get(secret),
             )
             perform(unit, now_ms, Run(create_key, command))
 

@@ -28,6 +28,7 @@ from loyalty_service.application.key_uses import KeyUses
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.domain.access_tokens import AccessTokens
 from loyalty_service.domain.clock import ClockCheck
 from loyalty_service.domain.errors import (
     DeadlinePassedError,
@@ -107,6 +108,7 @@ class Store(FreshCatalog, EmptiedLog):
         super().__init__(
             database, [Writer(database, statements, pepper, clock) for _ in range(count)], clock
         )
+        self.tokens = AccessTokens(Peppers.of(pepper))
         self.under_way = UnderWay()
         self.key_uses = KeyUses()
         self._presence = (

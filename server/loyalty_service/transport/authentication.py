@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from loyalty_service.domain.access_tokens import is_token
+from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import (
     ApiKeyInvalidError,
     ApiKeyMissingError,
     RoleNotAllowedError,
 )
 from loyalty_service.domain.keys import SANDBOX_KEYS, ApiKey, key_digest
-from loyalty_service.domain.program import Catalog
+from loyalty_service.transport.call import Storage
 from loyalty_service.transport.rpcs import SERVED
 
 _BEARER = "bearer "
 _BLANKS = " \t"
 """What may be around a key: only HTTP's blanks, which Envoy's gate ignores too."""
 
+
+_SANDBOX = frozenset(map(key_digest, SANDBOX_KEYS))
+"""Known to everybody: for sandboxes alone."""
 
 _REGION = re.compile(r"[A-Za-z-]{1,16}", re.ASCII)
 
@@ -34,9 +39,9 @@ def bare_key(metadata: Mapping[str, str]) -> str:
     return text
 
 
-def authenticate(metadata: Mapping[str, str], catalog: Catalog, *, sandbox: bool) -> ApiKey:
+def authenticate(metadata: Mapping[str, str], store: Storage, *, sandbox: bool) -> ApiKey:
     """
-    Find the caller's key; whether it may make the call is for `require_role` to tell.
+    Find the caller's key, by itself or by a token; whether it may call is for `require_role`.
 
     Raises:
         ApiKeyMissingError: The call carries no key.
@@ -46,8 +51,12 @@ def authenticate(metadata: Mapping[str, str], catalog: Catalog, *, sandbox: bool
     if not text:
         raise ApiKeyMissingError
     named = metadata.get("x-region", "").strip()
-    key = catalog.keys.get(key_digest(text))
-    if key is None or (text in SANDBOX_KEYS and not sandbox):
+    digest: bytes | None = key_digest(text)
+    if is_token(text):
+        at_ms = store.clock.believed_ms(now_ms())
+        digest = store.tokens.digest_of(text, store.catalog, at_ms)
+    key = None if digest is None else store.catalog.keys.get(digest)
+    if key is None or (digest in _SANDBOX and not sandbox):
         raise _not_valid(named)
     if named and named.upper() != key.region:
         raise _not_valid(named)

@@ -28,6 +28,7 @@ from loyalty_service.application.reading import Reader, Tail
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.access_tokens import AccessTokens
 from loyalty_service.domain.breaches import in_own_words
 from loyalty_service.domain.clock import ClockCheck, now_ms
 from loyalty_service.domain.errors import (
@@ -80,6 +81,7 @@ class Storage(Protocol):
     """What the transport uses of the store."""
 
     catalog: Catalog
+    tokens: AccessTokens
     key_uses: KeyUses
     under_way: UnderWay
     embedded: bool

@@ -246,7 +246,7 @@ class Handling:
         catalog = self._store.catalog
         if passage.found is not None and passage.found[0] is catalog:
             return passage.found[1]
-        return authenticate(passage.metadata, catalog, sandbox=self._sandbox)
+        return authenticate(passage.metadata, self._store, sandbox=self._sandbox)
 
     def _arrive(self, passage: _Passage, *, writes: bool) -> None:
         """Take note of a call with an idempotency key, if it writes."""
@@ -257,7 +257,7 @@ class Handling:
         scope = None
         catalog = self._store.catalog
         try:
-            key = authenticate(passage.metadata, catalog, sandbox=self._sandbox)
+            key = authenticate(passage.metadata, self._store, sandbox=self._sandbox)
         except (ApiKeyMissingError, ApiKeyInvalidError):
             pass  # The caller may be known only once the catalogue has been looked at.
         else:

@@ -21,6 +21,7 @@ from loyalty.v1 import (
     operator_service_pb2,
     purchase_service_pb2,
     session_service_pb2,
+    token_service_pb2,
     transaction_service_pb2,
 )
 from loyalty.v1.error_reason_pb2 import ErrorReason
@@ -29,6 +30,7 @@ from loyalty_service.domain.keys import Role
 SERVICES: tuple[ServiceDescriptor, ...] = (
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
     purchase_service_pb2.DESCRIPTOR.services_by_name["PurchaseService"],
+    token_service_pb2.DESCRIPTOR.services_by_name["TokenService"],
     identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
     transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"],
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],

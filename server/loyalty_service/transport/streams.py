@@ -163,7 +163,7 @@ class Streams:
             try:
                 require_spelling(metadata)
                 await self._store.require_fresh_catalog()
-                key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+                key = authenticate(metadata, self._store, sandbox=self._sandbox)
                 self._store.key_uses.note(key.key_id)
                 require_role(key, rpc.name)
                 require_key_once(sent_twice)
@@ -213,7 +213,7 @@ class Streams:
                 await asyncio.wait((serving,), timeout=HEARTBEAT_S)
                 await self._store.require_fresh_catalog()
                 self._store.key_uses.note(key.key_id)
-                authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+                authenticate(metadata, self._store, sandbox=self._sandbox)
             serving.result()
         finally:
             serving.cancel()

@@ -61,6 +61,7 @@ HEADERS: Mapping[str, str] = {
     "idempotency-key": "idempotency key",
     "loyalty-alias": PLAIN,
     "loyalty-caller": PLAIN,
+    "loyalty-client": PLAIN,
     "loyalty-dialect": PLAIN,
     "loyalty-mended": PLAIN,
     "loyalty-query-key": PLAIN,

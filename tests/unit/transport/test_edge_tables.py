@@ -33,6 +33,10 @@ ROUTES = {
 }
 KEY_NEEDED = "An API key is required: send x-api-key, or Authorization: Bearer"
 MISSPELT = "must be spelt with dashes: x_api_key is not read"
+TOKENS = [
+    '{"error":"invalid_client"}',
+    *['{"error":"temporarily_unavailable"}'] * 3,
+]
 BODIES = [
     "",
     (
@@ -127,7 +131,9 @@ def _body(mapper: dict[str, Any]) -> str:
 
 def test_bodies_of_envoy_are_those_of_the_contracts(text: str) -> None:
     """To the letter, and JSON for everybody but gRPC's callers."""
-    mappers = _mappers(text)
+    fine, *mappers = _mappers(text)
+    of_tokens, mappers = mappers[: len(TOKENS)], [fine, *mappers[len(TOKENS) :]]
+    assert [_body(mapper) for mapper in of_tokens] == TOKENS
     assert [_body(mapper) for mapper in mappers] == BODIES
     formats = {mapper["body_format_override"].get("content_type") for mapper in mappers[1:16]}
     assert formats == {"application/json"}

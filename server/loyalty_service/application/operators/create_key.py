@@ -37,7 +37,7 @@ class CreateKey:
     Whom the key is for.
 
     Attributes:
-        secret: Made at random unless given, as the sandbox does.
+        secret, key_id: Made at random unless given, as the sandbox does.
         label: What operators call it, among the keys of its partner.
         reason: What the operator says why; empty where nothing is said.
     """
@@ -47,6 +47,7 @@ class CreateKey:
     role: Role
     stores: frozenset[int] = frozenset()
     secret: str | None = None
+    key_id: str | None = None
     label: str = ""
     reason: str = ""
 
@@ -81,7 +82,7 @@ def create_key(unit: Unit, command: CreateKey, now_ms: int) -> Done[CreatedKey]:
             raise StoreNotFoundError(store_id)
     secret = command.secret or new_key()
     key = ApiKey(
-        key_id=new_id(now_ms),
+        key_id=command.key_id or new_id(now_ms),
         program_id=program.program_id,
         region=program.region,
         partner=command.partner,

@@ -134,6 +134,7 @@ ADVICE: Mapping[str, Advice] = {
         "Aucun membre n'est connu ainsi. Demandez au client une autre façon de trouver l'adhésion.",
         (_SESSION,),
     ),
+    "GRANT_TYPE_UNSUPPORTED": replace(_SETUP, calls=("IssueToken",)),
     "IDENTIFIER_TYPE_INVALID": replace(_SETUP, calls=(_SESSION,)),
     "API_KEY_MISSING": _SETUP,
     "API_KEY_INVALID": _SETUP,

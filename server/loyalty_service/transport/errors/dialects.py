@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from loyalty_service.domain import errors as e
-from loyalty_service.domain.es_errors import IdentifierTypeInvalidError
+from loyalty_service.domain.es_errors import (
+    GrantTypeUnsupportedError,
+    IdentifierTypeInvalidError,
+)
 
 
 class Dialect(StrEnum):
@@ -19,6 +22,8 @@ class Dialect(StrEnum):
 
 PREFIXES: Mapping[str, Dialect] = {"/client/": Dialect.ES}
 """The dialect of all paths below one, known or not, but those of an RPC that says otherwise."""
+
+FAILED = 500
 
 DEFAULT = Dialect.RBI
 """The dialect of all other paths."""
@@ -39,6 +44,14 @@ class EsWords:
 
     message: str
     code: str = _INVALID
+    status: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthWords:
+    """An answer of OAuth 2.0 (RFC 6749, section 5.2): the word of an error, and the HTTP status."""
+
+    error: str
     status: int = 400
 
 
@@ -66,13 +79,23 @@ class RpcWords:
         fields: Words for fields by their JSON names; "" is a body that cannot be read.
         errors: Words for what the server refuses.
         answers: Words for what Envoy answers by itself, by its HTTP status.
+        oauth: Words of OAuth 2.0 for what the server refuses; absent where it does not speak so.
     """
 
     dialect: Dialect
     fields: Mapping[str, FieldWords] = field(default_factory=dict)
     errors: Mapping[type[e.LoyaltyError], EsWords] = field(default_factory=dict)
-    answers: Mapping[int, EsWords] = field(default_factory=dict)
+    answers: Mapping[int, EsWords | OAuthWords] = field(default_factory=dict)
+    oauth: Mapping[type[e.LoyaltyError], OAuthWords] | None = None
 
+
+OAUTH_BY_STATUS: Mapping[int, OAuthWords] = {
+    401: OAuthWords("invalid_client", 401),
+    429: OAuthWords("temporarily_unavailable", 429),
+    503: OAuthWords("temporarily_unavailable", 503),
+    504: OAuthWords("temporarily_unavailable", 504),
+}
+"""Words of OAuth 2.0 for what has none of its own, by the HTTP status that it has elsewhere."""
 
 _INVALID_CORRELATION_ID = EsWords("Invalid Correlation ID")
 _INVALID_LOYALTY_ID = EsWords("Invalid loyaltyId")
@@ -109,6 +132,14 @@ RPCS: Mapping[str, RpcWords] = {
             IdentifierTypeInvalidError: EsWords("identifierType should be one of {kinds}."),
         },
     ),
+    "TokenService/IssueToken": RpcWords(
+        DEFAULT,
+        answers=OAUTH_BY_STATUS,
+        oauth={
+            GrantTypeUnsupportedError: OAuthWords("unsupported_grant_type"),
+            e.RoleNotAllowedError: OAuthWords("unauthorized_client"),
+        },
+    ),
 }
 """RPCs whose contract has its own table of errors; all others use the words of their path."""
 
@@ -116,6 +147,14 @@ RBI_CODES: Mapping[str, Mapping[type[e.LoyaltyError], str]] = {
     "IdentifyService/IdentifyMemberAgain": {e.CodeNotFoundError: "IdentifierNotFound"},
 }
 """Codes of the RBI contract that a later version of it has for an RPC."""
+
+
+def oauth_words(status: int) -> OAuthWords:
+    """Word a refusal of a call for a token by the status that it has elsewhere."""
+    if status in OAUTH_BY_STATUS:
+        return OAUTH_BY_STATUS[status]
+    return OAuthWords("server_error", status) if status >= FAILED else OAuthWords("invalid_request")
+
 
 NO_WORDS = RpcWords(DEFAULT)
 """Those of all other RPCs."""

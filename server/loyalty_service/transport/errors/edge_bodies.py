@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from loyalty_service.domain.errors import LoyaltyError
-from loyalty_service.transport.errors.dialects import Dialect, EsWords
+from loyalty_service.transport.errors.dialects import Dialect, EsWords, OAuthWords
 from loyalty_service.transport.errors.edge import EdgeRow
 from loyalty_service.transport.errors.rendering import legacy_trailers
 
@@ -49,6 +49,11 @@ def es_body(words: EsWords) -> str:
     return compact(
         {"statusCode": words.status, "errorMessage": words.message, "errorCode": words.code}
     )
+
+
+def oauth_body(words: OAuthWords) -> str:
+    """Render a body of OAuth 2.0."""
+    return compact({"error": words.error})
 
 
 def _with_placeholder(body: str, status: int) -> str:

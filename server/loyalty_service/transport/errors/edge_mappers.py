@@ -15,7 +15,14 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.transport.errors.catalogue import CATALOGUE
-from loyalty_service.transport.errors.dialects import PREFIXES, RPCS, Dialect, RpcWords
+from loyalty_service.transport.errors.dialects import (
+    PREFIXES,
+    RPCS,
+    Dialect,
+    EsWords,
+    OAuthWords,
+    RpcWords,
+)
 from loyalty_service.transport.errors.edge import (
     BODY_TOO_LARGE,
     GRPC_TOO_LARGE,
@@ -27,8 +34,13 @@ from loyalty_service.transport.errors.edge import (
     TOO_MANY,
     LocalReply,
 )
-from loyalty_service.transport.errors.edge_bodies import body_of, es_body
-from loyalty_service.transport.errors.rendering import DOMAIN, grpc_trailers
+from loyalty_service.transport.errors.edge_bodies import body_of, es_body, oauth_body
+from loyalty_service.transport.errors.rendering import (
+    CHALLENGE,
+    CHALLENGED,
+    DOMAIN,
+    grpc_trailers,
+)
 
 GRPC_CONTENT = (
     {"exact": "application/grpc"},
@@ -138,8 +150,8 @@ class Mappers:
                         _header(":path", string_match=_path_of(route)),
                         CommentedMap(status_code_filter=_flow(comparison=code)),
                     ],
-                    self._headers_of(Dialect.ES, again=False),
-                    es_body(told),
+                    self._headers_of_answer(words.dialect, status, told),
+                    oauth_body(told) if isinstance(told, OAuthWords) else es_body(told),
                 )
 
     def _legacy(self, dialect: Dialect, reply: LocalReply) -> CommentedMap:
@@ -171,6 +183,14 @@ class Mappers:
             comparison = _flow(comparison=_flow(op=op, value=value))
             self._statuses[key] = _anchored(f"status_{key}", comparison)
         return self._statuses[key]
+
+    def _headers_of_answer(
+        self, dialect: Dialect, status: int, told: EsWords | OAuthWords
+    ) -> CommentedSeq:
+        headers = self._headers_of(dialect, again=status == TOO_MANY.http)
+        if isinstance(told, OAuthWords) and status == CHALLENGED:
+            return CommentedSeq([*headers, _set_header(*CHALLENGE)])
+        return headers
 
     def _headers_of(self, dialect: Dialect, *, again: bool) -> CommentedSeq:
         if (dialect, again) not in self._lists:

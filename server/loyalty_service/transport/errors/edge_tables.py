@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from loyalty_service.transport.errors.dialects import DEFAULT, PREFIXES, RPCS, EsWords, RpcWords
+from loyalty_service.transport.errors.dialects import (
+    DEFAULT,
+    PREFIXES,
+    RPCS,
+    EsWords,
+    OAuthWords,
+    RpcWords,
+)
 from loyalty_service.transport.errors.edge import DOOR, HEADERS
 from loyalty_service.transport.errors.edge_bodies import compact, details_of
 from loyalty_service.transport.errors.edge_mappers import Mappers, Routes
@@ -67,6 +74,8 @@ def _lua_route(route: str, words: RpcWords | None) -> Iterator[str]:
         return
     yield f"    [{_lua(route)}] = {{"
     yield f"      dialect = {_lua(words.dialect)},"
+    if words.oauth is not None:
+        yield "      oauth = true,"
     yield "      fields = {"
     for name, told in words.fields.items():
         missing = f", missing = {_lua_words(told.missing)}" if told.missing else ""
@@ -74,7 +83,10 @@ def _lua_route(route: str, words: RpcWords | None) -> Iterator[str]:
     yield "      },"
     yield "      answers = {"
     for status, answer in words.answers.items():
-        yield f"        [{status}] = {_lua_words(answer)},"
+        if isinstance(answer, OAuthWords):
+            yield f"        [{status}] = {_lua_table(status=answer.status, error=answer.error)},"
+        else:
+            yield f"        [{status}] = {_lua_words(answer)},"
     yield "      },"
     yield "    },"
 

@@ -40,6 +40,15 @@ ES_ROWS: tuple[ErrorRow, ...] = (
         "Account does not exist",
     ),
     ErrorRow(
+        e.GrantTypeUnsupportedError,
+        Code.INVALID_ARGUMENT,
+        "GRANT_TYPE_UNSUPPORTED",
+        400,
+        _INVALID,
+        "GrantTypeUnsupported",
+        "grant_type must be client_credentials",
+    ),
+    ErrorRow(
         e.IdentifierTypeInvalidError,
         Code.INVALID_ARGUMENT,
         "IDENTIFIER_TYPE_INVALID",

@@ -35,7 +35,9 @@ from loyalty_service.transport.errors.dialects import (
     RPCS,
     Dialect,
     EsWords,
+    OAuthWords,
     RpcWords,
+    oauth_words,
 )
 from loyalty_service.transport.errors.error_row import ErrorRow
 
@@ -64,6 +66,10 @@ LEGACY_LISTED_MAX = 1000
 
 BUSY = ("loyalty-busy", "1")
 """Tells Envoy's gate, which shows it to nobody, that a key has more under way than its share."""
+
+CHALLENGED = 401
+CHALLENGE = ("www-authenticate", 'Basic realm="loyalty"')
+"""Tells a client of OAuth how it may say who it is."""
 
 WHOLE = "body"
 """Stands for a JSON caller's field where it is the request as a whole, as in Envoy's own words."""
@@ -240,16 +246,28 @@ def legacy_trailers(
         rpc: `Service/Method` that was called; its contract may have words of its own.
     """
     row = CATALOGUE[type(error)]
+    oauth = RPCS.get(rpc, NO_WORDS).oauth
+    if oauth is not None:
+        told = oauth.get(type(error)) or oauth_words(row.http)
+        return _oauth_trailers(told, retry_after_ms(error))
     if dialect is Dialect.ES:
         words = _es_words(row, error, RPCS.get(rpc, NO_WORDS))
         status, body = words.status, _es_body(words)
     else:
         status, body = row.http, _rbi_body(row, error, rpc)
-    trailers = [("loyalty-http-status", str(status)), ("loyalty-http-body", body)]
-    wait_ms = retry_after_ms(error)
-    if wait_ms is not None:
-        trailers.append(("retry-after", str(-(-wait_ms // 1000))))
-    return tuple(trailers)
+    return _legacy_trailers(status, body, retry_after_ms(error))
+
+
+def _legacy_trailers(status: int, body: str, wait_ms: int | None) -> tuple[tuple[str, str], ...]:
+    told = ("loyalty-http-status", str(status)), ("loyalty-http-body", body)
+    if wait_ms is None:
+        return told
+    return (*told, ("retry-after", str(-(-wait_ms // 1000))))
+
+
+def _oauth_trailers(told: OAuthWords, wait_ms: int | None) -> tuple[tuple[str, str], ...]:
+    trailers = _legacy_trailers(told.status, _json({"error": told.error}), wait_ms)
+    return (*trailers, CHALLENGE) if told.status == CHALLENGED else trailers
 
 
 def _es_words(row: ErrorRow, error: LoyaltyError, words: RpcWords) -> EsWords:

@@ -13,6 +13,7 @@ from loyalty_service.transport.servicers.member import MemberServicer
 from loyalty_service.transport.servicers.operator import OperatorServicer
 from loyalty_service.transport.servicers.purchase import PurchaseServicer
 from loyalty_service.transport.servicers.session import SessionServicer
+from loyalty_service.transport.servicers.token import TokenServicer
 from loyalty_service.transport.servicers.transaction import TransactionServicer
 
 
@@ -21,6 +22,7 @@ def all_servicers(identify: IdentifyUseCase = identify_member) -> Mapping[str, o
     return {
         "SessionService": SessionServicer(),
         "PurchaseService": PurchaseServicer(),
+        "TokenService": TokenServicer(),
         "IdentifyService": IdentifyServicer(identify),
         "TransactionService": TransactionServicer(),
         "CodeService": CodeServicer(),
