@@ -278,9 +278,18 @@ async def test_block_is_shown(admin: Browser, server: Server) -> None:
 
 
 async def test_page_that_is_none_is_told(admin: Browser) -> None:
-    """An unknown page is 404, in the console's own words."""
+    """An unknown page is 404, in the console's own words, with the menu for who is signed in."""
     assert (await admin.get("/nowhere")).status == 404
     assert "There is no such page" in admin.shown
+    assert 'href="/orders"' in admin.shown
+    assert (await admin.post("/waits", {})).status == 404
+    assert 'href="/orders"' in admin.shown
+
+
+async def test_stranger_is_told_of_no_page(stranger: Browser) -> None:
+    """Who has not signed in gets no menu of pages, which they could not open."""
+    assert (await stranger.get("/nowhere")).status == 404
+    assert 'href="/orders"' not in stranger.shown
 
 
 async def test_server_that_is_gone_is_told(stranger: Browser, server: Server) -> None:

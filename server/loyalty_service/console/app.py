@@ -32,6 +32,7 @@ from loyalty_service.console.web import (
     read_form,
     read_own_form,
     sign_in,
+    signed_in_by,
     signed_in_page,
 )
 
@@ -103,9 +104,8 @@ async def send_style_sheet(_: Request) -> Response:
 
 
 async def show_not_found(request: Request, _: Exception) -> Response:
-    """Answer where there is no page, or none that takes a form."""
-    del request
-    return page(404, "refused", None, problem="There is no such page.")
+    """Answer where there is no page, or none that takes a form; who is signed in gets the menu."""
+    return page(404, "refused", signed_in_by(request), problem="There is no such page.")
 
 
 async def show_fault(request: Request, _: Exception) -> Response:

@@ -137,6 +137,15 @@ async def sign_in(desk: Desk, secret: str, name: str = "") -> tuple[str, SignIn]
     )
 
 
+def signed_in_by(request: Request) -> SignIn | None:
+    """Tell who is signed in already; nobody where a proxy names somebody else by now."""
+    desk = desk_of(request)
+    found = desk.sign_ins.find(request.cookies.get(desk.cookie, ""))
+    if found is not None and desk.proxy is not None and desk.proxy.names(request) != found.name:
+        return None
+    return found
+
+
 def signed_in_page(of: Page) -> Callable[[Request], Awaitable[Response]]:
     """Show a page to those who are signed in; send others to where they can."""
 
