@@ -17,8 +17,10 @@ return {
     { method = "PUT", path = "/loyalty/members/{loyalty_id}/block", request = "loyalty.v1.BlockMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/erase", request = "loyalty.v1.EraseMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
+    { method = "POST", path = "/loyalty/members/{loyalty_id}/merge", request = "loyalty.v1.MergeMembersRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
+    { method = "POST", path = "/loyalty/members/{loyalty_id}/unmerge", request = "loyalty.v1.UnmergeMembersRequest" },
     { method = "GET", path = "/loyalty/operator/code-waits", request = "loyalty.v1.ListCodeWaitsRequest" },
     { method = "GET", path = "/loyalty/operator/liability", request = "loyalty.v1.GetLiabilityRequest" },
     { method = "GET", path = "/loyalty/operator/program", request = "loyalty.v1.GetProgramRequest" },
@@ -259,6 +261,13 @@ return {
       page_token = { name = "pageToken", type = "string" },
       account = { name = "account", type = "enum", words = { "AVAILABLE", "HELD" } },
     },
+    ["loyalty.v1.MergeMembersRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      mergedLoyaltyId = { name = "mergedLoyaltyId", type = "string" },
+      merged_loyalty_id = { name = "mergedLoyaltyId", type = "string" },
+      reason = { name = "reason", type = "string" },
+    },
     ["loyalty.v1.OrderLine"] = {
       productId = { name = "productId", type = "string" },
       product_id = { name = "productId", type = "string" },
@@ -489,6 +498,13 @@ return {
       tender = { name = "tender", type = "any" },
       confirmation = { name = "confirmation", type = "message", message = "loyalty.v1.Confirmation" },
     },
+    ["loyalty.v1.UnmergeMembersRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      mergedLoyaltyId = { name = "mergedLoyaltyId", type = "string" },
+      merged_loyalty_id = { name = "mergedLoyaltyId", type = "string" },
+      reason = { name = "reason", type = "string" },
+    },
     ["loyalty.v1.UpdateMemberRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -619,6 +635,11 @@ return {
     ["loyalty.v1.ListTransfersRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
+    ["loyalty.v1.MergeMembersRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "mergedLoyaltyId", proto_name = "merged_loyalty_id", missing = "must be a UUID" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
+    },
     ["loyalty.v1.OrderLine"] = {
       { name = "productId", proto_name = "product_id", missing = "must not be blank" },
       { name = "productType", proto_name = "product_type", missing = "is required" },
@@ -689,6 +710,11 @@ return {
     },
     ["loyalty.v1.TryPurchaseRequest"] = {
       { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
+    ["loyalty.v1.UnmergeMembersRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "mergedLoyaltyId", proto_name = "merged_loyalty_id", missing = "must be a UUID" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
     },
     ["loyalty.v1.UpdateMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },

@@ -271,6 +271,41 @@ async def _other_block(_: Desk, first: Any) -> Message:
     return members.BlockMemberRequest(loyalty_id=first.loyalty_id, reason="It was found")
 
 
+async def _two(desk: Desk) -> list[str]:
+    # Two of their own, because others go on with the guest.
+    found = []
+    for name in ("Guest", "The same guest"):
+        request = members.EnrollMemberRequest(name=name)
+        enrolled = await desk.ask("MemberService/EnrollMember", request)
+        found.append(enrolled.member.loyalty_id)
+    return found
+
+
+async def _merge(desk: Desk) -> Message:
+    one, other = await _two(desk)
+    return members.MergeMembersRequest(
+        loyalty_id=one, merged_loyalty_id=other, reason="Enrolled twice"
+    )
+
+
+async def _other_merge(desk: Desk, _first: Any) -> Message:
+    return await _merge(desk)
+
+
+async def _unmerge(desk: Desk) -> Message:
+    request: Any = await _merge(desk)
+    await desk.ask("MemberService/MergeMembers", request)
+    return members.UnmergeMembersRequest(
+        loyalty_id=request.loyalty_id,
+        merged_loyalty_id=request.merged_loyalty_id,
+        reason="They are two",
+    )
+
+
+async def _other_unmerge(desk: Desk, _first: Any) -> Message:
+    return await _unmerge(desk)
+
+
 async def _export(desk: Desk) -> Message:
     return members.ExportMemberRequest(loyalty_id=await desk.guest())
 
@@ -602,6 +637,20 @@ BOOK: Mapping[str, Page] = {
         members.EraseMemberRequest(loyalty_id="x", reason=" "),
         frozenset({"loyalty_id", "reason"}),
         _other_erase,
+    ),
+    "MergeMembers": Page(
+        "MemberService/MergeMembers",
+        _merge,
+        members.MergeMembersRequest(loyalty_id="x", merged_loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "merged_loyalty_id", "reason"}),
+        _other_merge,
+    ),
+    "UnmergeMembers": Page(
+        "MemberService/UnmergeMembers",
+        _unmerge,
+        members.UnmergeMembersRequest(loyalty_id="x", merged_loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "merged_loyalty_id", "reason"}),
+        _other_unmerge,
     ),
     "ExportMember": Page(
         "MemberService/ExportMember",

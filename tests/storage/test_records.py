@@ -29,6 +29,7 @@ from loyalty_service.storage.repositories import (
     ledger,
     limit_counts,
     members,
+    merges,
 )
 from loyalty_service.storage.repositories.records import (
     Basis,
@@ -212,6 +213,7 @@ BESIDES = {
     "checkpoint": make_checkpoint,
     "checkpoint_account": make_checkpoint,
     "archived_owner": archive,
+    "merged_owner": merges,
 }
 """Tables whose rows are no records that a unit adds, and the module that writes each."""
 

@@ -315,6 +315,7 @@ class Transfer(_message.Message):
         CAUSE_EXPIRE: _ClassVar[Transfer.Cause]
         CAUSE_RETURN: _ClassVar[Transfer.Cause]
         CAUSE_CORRECT: _ClassVar[Transfer.Cause]
+        CAUSE_MERGE: _ClassVar[Transfer.Cause]
     CAUSE_UNSPECIFIED: Transfer.Cause
     CAUSE_HOLD: Transfer.Cause
     CAUSE_RELEASE: Transfer.Cause
@@ -326,6 +327,7 @@ class Transfer(_message.Message):
     CAUSE_EXPIRE: Transfer.Cause
     CAUSE_RETURN: Transfer.Cause
     CAUSE_CORRECT: Transfer.Cause
+    CAUSE_MERGE: Transfer.Cause
     TRANSFER_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
@@ -484,3 +486,45 @@ class FoundMember(_message.Message):
     email: str
     available_points: int
     def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., phone: _Optional[str] = ..., card: _Optional[str] = ..., email: _Optional[str] = ..., available_points: _Optional[int] = ...) -> None: ...
+
+class MergeMembersRequest(_message.Message):
+    __slots__ = ("loyalty_id", "merged_loyalty_id", "reason")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    MERGED_LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    merged_loyalty_id: str
+    reason: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., merged_loyalty_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class MergeMembersResponse(_message.Message):
+    __slots__ = ("member", "merged_loyalty_id", "moved_points", "undo_until_time")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    MERGED_LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    MOVED_POINTS_FIELD_NUMBER: _ClassVar[int]
+    UNDO_UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    merged_loyalty_id: str
+    moved_points: int
+    undo_until_time: _timestamp_pb2.Timestamp
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., merged_loyalty_id: _Optional[str] = ..., moved_points: _Optional[int] = ..., undo_until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class UnmergeMembersRequest(_message.Message):
+    __slots__ = ("loyalty_id", "merged_loyalty_id", "reason")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    MERGED_LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    merged_loyalty_id: str
+    reason: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., merged_loyalty_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class UnmergeMembersResponse(_message.Message):
+    __slots__ = ("member", "loyalty_id", "returned_points")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_POINTS_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    loyalty_id: str
+    returned_points: int
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., loyalty_id: _Optional[str] = ..., returned_points: _Optional[int] = ...) -> None: ...

@@ -90,6 +90,16 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
                 _registered_method=True)
+        self.MergeMembers = channel.unary_unary(
+                '/loyalty.v1.MemberService/MergeMembers',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.MergeMembersRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.MergeMembersResponse.FromString,
+                _registered_method=True)
+        self.UnmergeMembers = channel.unary_unary(
+                '/loyalty.v1.MemberService/UnmergeMembers',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.UnmergeMembersRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.UnmergeMembersResponse.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -200,6 +210,34 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MergeMembers(self, request, context):
+        """Merges a member into another: the guest has two accounts, and goes on with one.
+
+        Points, orders, grants, goals and tiers are theirs together from then on. The other loyalty ID,
+        phone, card, e-mail address and codes lead to the member who goes on, in every call. Points keep
+        the day on which they go, and pay first what one of the two owes. An open order goes on, whichever
+        of the two its till names. Who was erased is refused with MEMBER_NOT_FOUND; who is blocked or was
+        merged already, and more points together than a member can have, with REQUEST_INVALID, which
+        names the field.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnmergeMembers(self, request, context):
+        """Parts two members again who were merged by mistake, at most 30 days before.
+
+        The merged one gets back its orders, grants and tiers, and of the points what it brought, with
+        what its own orders gave and took since, less what went on its day. Points that were spent since
+        were the other one's first: it gets fewer only where there are not as many. Orders that were open
+        when they were merged, and newer ones, stay the other one's. It is refused with REQUEST_INVALID
+        after that time, once transfers of since then are archived, and while an order that was open then
+        is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -257,6 +295,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.EraseMember,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberResponse.SerializeToString,
+            ),
+            'MergeMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeMembers,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.MergeMembersRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.MergeMembersResponse.SerializeToString,
+            ),
+            'UnmergeMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnmergeMembers,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.UnmergeMembersRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.UnmergeMembersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -557,6 +605,60 @@ class MemberService:
             '/loyalty.v1.MemberService/EraseMember',
             loyalty_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/MergeMembers',
+            loyalty_dot_v1_dot_member__service__pb2.MergeMembersRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.MergeMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnmergeMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/UnmergeMembers',
+            loyalty_dot_v1_dot_member__service__pb2.UnmergeMembersRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.UnmergeMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

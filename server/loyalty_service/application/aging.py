@@ -21,6 +21,7 @@ from loyalty_service.domain.expiry import (
     Going,
     bucket_suffix,
     day_of,
+    ending,
     gone_ms,
 )
 from loyalty_service.domain.ledger import LedgerBrokenError, Owner
@@ -260,11 +261,13 @@ def _roll(unit: Unit, member: Member, at_ms: int | None = None) -> None:
     terms = terms_of(unit, member)
     day = _today(unit, member) if at_ms is None else _day(unit, member, at_ms)
     last = last_good_day(terms, member.tiers, day)
-    bucket = unit.bucket(_name(member, terms, day, last))
-    over = bucket is not None and bucket.points > 0 and bucket.gone_ms <= unit.as_of_ms
-    if bucket is not None and bucket.rolling and not over:
-        known = date.fromisoformat(bucket.last_day)
-        _move(unit, member, bucket, last if at_ms is None else max(last, known))
+    name = _name(member, terms, day, last)
+    for one in (name, *(f"{name}{ending(number)}" for number in member.others)):
+        bucket = unit.bucket(one)
+        over = bucket is not None and bucket.points > 0 and bucket.gone_ms <= unit.as_of_ms
+        if bucket is not None and bucket.rolling and not over:
+            known = date.fromisoformat(bucket.last_day)
+            _move(unit, member, bucket, last if at_ms is None else max(last, known))
 
 
 def _prolong(unit: Unit, member: Member, bucket: Bucket) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from loyalty_service.domain.gifts import PromoCode, PromoRedemption
-from loyalty_service.domain.records import Member
 
 
 class PromoCodeUnit(Protocol):
@@ -14,5 +13,5 @@ class PromoCodeUnit(Protocol):
     def promo_code(self, program_id: str, digest: bytes) -> PromoCode | None:
         """Find a promo code and lock it."""
 
-    def promo_redemption(self, code: PromoCode, member: Member) -> PromoRedemption | None:
+    def promo_redemption(self, code: PromoCode, number: int) -> PromoRedemption | None:
         """Find a member's use of a locked promo code, released or not."""

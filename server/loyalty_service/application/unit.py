@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from loyalty_service.application.catalogue_unit import CatalogueUnit
 from loyalty_service.application.counting_unit import CountingUnit
+from loyalty_service.application.merge_unit import MergeUnit
 from loyalty_service.application.promo_code_unit import PromoCodeUnit
 from loyalty_service.application.webhook_unit import WebhookRecord, WebhookUnit
 from loyalty_service.domain.errors import LoyaltyError
@@ -17,7 +18,8 @@ from loyalty_service.domain.goal_cards import GoalAward, GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Wait
 from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
-from loyalty_service.domain.member_terms import MemberTerm
+from loyalty_service.domain.member_terms import MemberEmail, MemberTerm
+from loyalty_service.domain.merges import MemberMerge
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.records import (
     Code,
@@ -26,7 +28,6 @@ from loyalty_service.domain.records import (
     KeptAnswer,
     KnownOrder,
     Member,
-    MemberEmail,
     Redemption,
     Reservation,
     Transaction,
@@ -44,6 +45,7 @@ Record = (
     | Hold
     | IncentiveUsage
     | MemberEmail
+    | MemberMerge
     | MemberTerm
     | PointsAssignment
     | PromoCode
@@ -73,7 +75,7 @@ class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
         self.begun = begun
 
 
-class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
+class Unit(CatalogueUnit, CountingUnit, MergeUnit, PromoCodeUnit, WebhookUnit, Protocol):
     """
     Typed queries and writes of one unit of work.
 
@@ -92,7 +94,7 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
     """Bytes of the texts and answers in rows added or changed so far; numbers are not counted."""
 
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
-        """Find a member and lock it until the unit ends."""
+        """Find a member, or whom they were merged into, and lock it until the unit ends."""
 
     def refresh_member(self, member: Member) -> None:
         """
@@ -102,7 +104,7 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
         """
 
     def member_by_number(self, number: int) -> Member:
-        """Find a member that another record names, and lock it."""
+        """Find a member that another record names, as above, and lock it."""
 
     def member_email(self, program_id: str, email: str) -> MemberEmail | None:
         """Find who enrolled first with a folded e-mail address."""
@@ -303,7 +305,7 @@ class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
         """Keep a new member, open the accounts that it has and set their numbers on it."""
 
     def members_known_by(self, program_id: str, kind: str, value: str) -> Sequence[int]:
-        """Give the numbers of members with a `phone` or `card`, at most two; none is locked."""
+        """Give the numbers of those to whom a `phone` or `card` leads, at most two, not locked."""
 
     def claim_identifier(self, program_id: str, kind: str, value: str) -> Sequence[int]:
         """Do so, and let nobody else claim it until the unit ends."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -18,6 +18,8 @@ from loyalty_service.application.members.export_member import (
     Part,
     export_member,
 )
+from loyalty_service.application.members.merge_members import MergeMembers, merge_members
+from loyalty_service.application.members.unmerge_members import UnmergeMembers, unmerge_members
 from loyalty_service.application.members.update_member import (
     UpdateMember,
     require_details,
@@ -35,13 +37,15 @@ from loyalty_service.cli.texts import text_or_none
 from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.operator_error import OperatorError
-from loyalty_service.domain.records import Member
 from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import take_out_names
 
+R = TypeVar("R")
+
 members = typer.Typer(
-    help="One member: changes, blocks, all that is kept, and erasing it.", no_args_is_help=True
+    help="Members: changes, blocks, merging two, all that is kept, and erasing one.",
+    no_args_is_help=True,
 )
 
 SINGLE = frozenset({Part.MEMBER, Part.GOALS})
@@ -155,16 +159,50 @@ def unblock_command(program_id: ProgramId, loyalty_id: LoyaltyId, *, reason: Rea
     out.print(f"{done.name} may earn and redeem.")
 
 
-def _done(name: str, use_case: UseCase[Member], command: BlockMember | UpdateMember) -> Member:
-    """Run a use case about a member; return the member as it is then."""
+Merged = Annotated[str, typer.Argument(metavar="MERGED_ID", help="Their other loyalty ID.")]
 
-    async def work(store: Store) -> Member:
+
+@members.command("merge")
+def merge_command(
+    program_id: ProgramId, loyalty_id: LoyaltyId, merged_id: Merged, *, reason: Reason
+) -> None:
+    """Merge a guest's other account into the one that goes on."""
+    command = MergeMembers(program_id, loyalty_id, merged_id, reason)
+    done = _done("members merge", merge_members, command)
+    out.print(
+        f"{done.member.name} has {done.member.spendable} points to spend. "
+        f"{done.other.loyalty_id} leads to them; `unmerge` parts them until "
+        f"{rfc3339(done.merge.until_ms)}."
+    )
+
+
+@members.command("unmerge")
+def unmerge_command(
+    program_id: ProgramId, loyalty_id: LoyaltyId, merged_id: Merged, *, reason: Reason
+) -> None:
+    """Part two accounts again that were merged by mistake."""
+    command = UnmergeMembers(program_id, loyalty_id, merged_id, reason)
+    done = _done("members unmerge", unmerge_members, command)
+    out.print(
+        f"{done.other.loyalty_id} has {done.other.spendable} points to spend, and "
+        f"{done.member.loyalty_id} {done.member.spendable}."
+    )
+
+
+def _done(
+    name: str,
+    use_case: UseCase[R],
+    command: BlockMember | MergeMembers | UnmergeMembers | UpdateMember,
+) -> R:
+    """Run a use case about members; return what it comes to."""
+
+    async def work(store: Store) -> R:
         if command.program_id not in store.catalog.programs:
             raise ProgramUnknownError(command.program_id)
         asked = Run(use_case, command, by=operator(name))
         answer = await store.write(partial(perform, run=asked), reads=command.reads())
-        member: Member = answer.result
-        return member
+        done: R = answer.result
+        return done
 
     return run(partial(with_store, work))
 

@@ -220,6 +220,11 @@ def bucket_suffix(terms: Expiry, earned: date, last: date, *, old: bool = False)
     return f".{terms.version}.{earned.isoformat()}.{last.isoformat()}"
 
 
+def ending(merged_number: int) -> str:
+    """Give what names of buckets end with whose points a merged member brought."""
+    return f"/{merged_number}"
+
+
 @dataclass(slots=True)
 class Bucket:
     """

@@ -40,12 +40,13 @@ class Wanted:
     Attributes:
         program_id: Those of a program; absent for all of the store.
         kinds: Those of some kinds; empty for all.
-        member_number: Those of a member; absent for all, and those that are about none.
+        members: Those of a member and whoever was merged into it, by number; empty for all, and
+            those that are about none.
     """
 
     program_id: str | None = None
     kinds: frozenset[EventKind] = frozenset()
-    member_number: int | None = None
+    members: tuple[int, ...] = ()
 
 
 EVERYTHING = Wanted()

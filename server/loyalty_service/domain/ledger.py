@@ -98,6 +98,7 @@ class Cause(IntEnum):
     EXPIRE = 9
     RETURN = 10
     CORRECT = 11
+    MERGE = 12
 
 
 _SPENT_OR_OWED = (AccountKind.AVAILABLE, AccountKind.DEBT)
@@ -129,8 +130,17 @@ MOVES: Mapping[Cause, tuple[tuple[AccountKind, tuple[AccountKind, ...]], ...]] =
         (AccountKind.AVAILABLE, (AccountKind.ISSUED,)),
         (AccountKind.DEBT, (AccountKind.ISSUED,)),
     ),
+    Cause.MERGE: (
+        (AccountKind.AVAILABLE, _SPENT_OR_OWED),
+        (AccountKind.HELD, (AccountKind.HELD,)),
+        (AccountKind.DEBT, _SPENT_OR_OWED),
+        (AccountKind.UNCONFIRMED, (AccountKind.UNCONFIRMED,)),
+    ),
 }
-"""From which account to which others each cause moves points, which the audit holds it to."""
+"""From which account to which others each cause moves points, which the audit holds it to.
+
+A merge moves them from one member to another; all others are of one member.
+"""
 
 
 class OwnerKind(IntEnum):
@@ -140,6 +150,7 @@ class OwnerKind(IntEnum):
     BUCKET = 4
     GOAL = 5
     GRANT = 6
+    MERGE = 7
 
 
 class Owner(NamedTuple):

@@ -55,6 +55,15 @@ class MemberTerm:
     program_id: str
 
 
+@dataclass(slots=True)
+class MemberEmail:
+    """Who enrolled first with an e-mail address, which is folded to compare."""
+
+    program_id: str
+    email: str
+    member_number: int
+
+
 def folded(text: str) -> str:
     """Write a text so that neither case nor accents tell it from another."""
     parts = unicodedata.normalize("NFKD", text.casefold())

@@ -70,6 +70,8 @@ class Member:
         erased_ms: When all that named the person was taken out; absent for all others.
         phone, card: As they were given; absent where none was.
         blocked: What an operator keeps it from; absent where from nothing.
+        merged_into: Number of the member whom it leads to; absent unless it was merged.
+        merged_numbers: Numbers of those who were merged into it, with commas between.
     """
 
     number: int
@@ -90,6 +92,13 @@ class Member:
     card: str | None = None
     blocked: int | None = None
     block_reason: str | None = None
+    merged_into: int | None = None
+    merged_numbers: str | None = None
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """Numbers of the members who were merged into it."""
+        return tuple(map(int, self.merged_numbers.split(","))) if self.merged_numbers else ()
 
     @property
     def kept_from(self) -> Blocked:
@@ -115,15 +124,6 @@ class Member:
     def held(self) -> Account:
         """Points set aside."""
         return self.accounts[AccountKind.HELD]
-
-
-@dataclass(slots=True)
-class MemberEmail:
-    """Who enrolled first with an e-mail address, which is folded to compare."""
-
-    program_id: str
-    email: str
-    member_number: int
 
 
 @dataclass(slots=True)

@@ -147,8 +147,8 @@ def _part(last: int, bound: int, limit: int, wanted: Wanted) -> Select[Any]:
         part = part.where(table.c.program_id == wanted.program_id)
     if wanted.kinds:
         part = part.where(table.c.kind.in_(sorted(int(kind) for kind in wanted.kinds)))
-    if wanted.member_number is not None:
-        part = part.where(table.c.member_number == wanted.member_number)
+    if wanted.members:
+        part = part.where(table.c.member_number.in_(wanted.members))
     return part.order_by(table.c.event_id).limit(limit)
 
 

@@ -112,6 +112,8 @@ class ExportReads:
 
 _TABLES: Mapping[Part, tuple[Any, str]] = {
     Part.MEMBER: (t.MemberTable, "number"),
+    Part.MERGED: (t.MemberTable, "number"),
+    Part.MERGES: (t.MemberMergeTable, "merge_id"),
     Part.ACCOUNTS: (t.AccountTable, "account_id"),
     Part.ORDERS: (t.TransactionTable, "transaction_id"),
     Part.ASSIGNMENTS: (t.PointsAssignmentTable, "assignment_id"),
@@ -135,18 +137,25 @@ def exported_tables() -> frozenset[str]:
 
 def _whose(member: Member, part: Part, table: Any, *, whole: bool) -> ColumnElement[bool]:
     """Keep to the rows of a member, in the words of an index."""
-    if part is Part.MEMBER:
-        return table.c.number == member.number  # type: ignore[no-any-return]
+    if part in {Part.MEMBER, Part.MERGED}:
+        own = (member.number,) if part is Part.MEMBER else member.others
+        return table.c.number.in_(own)  # type: ignore[no-any-return]
+    numbers = (member.number, *member.others)
+    if part is Part.MERGES:
+        return table.c.into_number.in_(numbers) | table.c.merged_number.in_(numbers)  # type: ignore[no-any-return]
     if part is Part.COUNTS:
-        scope = member_scope(member.number)
-        within = and_(table.c.scope > f"{scope}/", table.c.scope < f"{scope}{_COUNTS_MAX}")
-        return or_(table.c.scope == scope, within)
-    own = table.c.member_number == member.number
+        return or_(*(_counts_of(table, member_scope(number)) for number in numbers))
+    own = table.c.member_number.in_(numbers)
     if part is Part.BUCKETS:
         return and_(own, table.c.points > literal_column("0"))
     if part is Part.EVENTS:
         return own if whole else and_(own, text(f"({OF_MEMBERS})"))
     return own  # type: ignore[no-any-return]
+
+
+def _counts_of(table: Any, scope: str) -> ColumnElement[bool]:
+    within = and_(table.c.scope > f"{scope}/", table.c.scope < f"{scope}{_COUNTS_MAX}")
+    return or_(table.c.scope == scope, within)
 
 
 def _order(part: Part, table: Any) -> Sequence[Any]:
@@ -166,7 +175,10 @@ def _transfers(member: Member, after: int) -> Select[Any]:
     """Select a member's transfers after one, with the kinds of their accounts."""
     transfer = table_of(t.TransferTable)
     source, reached = (aliased(table_of(t.AccountTable)) for _ in range(2))
-    own = [account.account_id for account in member.accounts.values()]
+    account = table_of(t.AccountTable)
+    own = select(account.c.account_id).where(
+        account.c.member_number.in_((member.number, *member.others))
+    )
     scans = (
         select(transfer.c.transfer_id).where(column.in_(own), transfer.c.transfer_id > after)
         for column in (transfer.c.source_id, transfer.c.destination_id)

@@ -32,6 +32,7 @@ class Rank(IntEnum):
     REDEMPTIONS = auto()
     USAGES = auto()
     EMAILS = auto()
+    MERGES = auto()
     MEMBER_TERMS = auto()
     PROMO_CODES = auto()
     PROMO_REDEMPTIONS = auto()
@@ -51,6 +52,7 @@ COVERED = {
     Rank.GOAL_CARDS: Rank.MEMBERS,
     Rank.GOAL_AWARDS: Rank.MEMBERS,
     Rank.GRANTS: Rank.MEMBERS,
+    Rank.MERGES: Rank.MEMBERS,
     Rank.MEMBER_TERMS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,

@@ -38,13 +38,20 @@ class MemberReads:
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Reader.member`."""
-        return await self._member(
+        return await self._led_to(
             col(MemberTable.program_id) == program_id, col(MemberTable.loyalty_id) == loyalty_id
         )
 
     async def member_by_number(self, number: int) -> Member | None:
         """See `Reader.member_by_number`."""
-        return await self._member(col(MemberTable.number) == number)
+        return await self._led_to(col(MemberTable.number) == number)
+
+    async def _led_to(self, *named: ColumnElement[bool]) -> Member | None:
+        """Find a member, or whom they were merged into."""
+        member = await self._member(*named)
+        if member is None or member.merged_into is None:
+            return member
+        return await self._member(col(MemberTable.number) == member.merged_into)
 
     async def _member(self, *named: ColumnElement[bool]) -> Member | None:
         rows = (
@@ -89,7 +96,7 @@ class MemberReads:
     ) -> Sequence[PointsAssignment]:
         """See `Reader.assignments_of`."""
         table = PointsAssignmentTable
-        query = select(table).where(table.member_number == member.number)
+        query = select(table).where(col(table.member_number).in_((member.number, *member.others)))
         rows = await self._session.exec(_older(query, col(table.assignment_id), before, limit))
         return [record_of(PointsAssignment, row) for row in rows]
 

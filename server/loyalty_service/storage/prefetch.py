@@ -19,7 +19,7 @@ from loyalty_service.domain.incentive_uses import named_incentives
 from loyalty_service.domain.records import CodeStatus, Member
 from loyalty_service.domain.rules import counted_for_all
 from loyalty_service.storage.repositories.codes import CodeStatements
-from loyalty_service.storage.repositories.members import MemberStatements
+from loyalty_service.storage.repositories.members import MembersMovedError, MemberStatements
 from loyalty_service.storage.repositories.records import Keys, Step
 from loyalty_service.storage.repositories.sessions import SessionStatements
 from loyalty_service.storage.repositories.statements import Statement, Statements
@@ -62,11 +62,14 @@ class _Prefetch:
             (self._transactions.of_receipts, receipts),
             (self._sessions.orders, sessions),
         )
-        known = sorted({row for rows in numbers for row in rows if row[0] is not None})
+        # Whoever was merged into another member comes with them.
+        found = {number for rows in numbers for row in rows for number in row}
+        known = sorted((number,) for number in found - {None})
         orders = {key for reads in batch for key in reads.orders}
         orders |= {(place, bytes(digest)) for _, place, digest in recorded if digest is not None}
         claimed = sorted({row[0] for row in recorded})
-        transactions = sorted({*transactions, *closed, *((key,) for key in claimed)})
+        named = transactions
+        transactions = sorted({*named, *closed, *((key,) for key in claimed)})
         shown = _sorted(reads.shown for reads in batch)
         waits = unit.waits_ahead(sorted({(program_id,) for program_id, _, _ in shown}))
         self._take(
@@ -87,6 +90,7 @@ class _Prefetch:
             unit.answers_ahead(_sorted(reads.kept_answers for reads in batch)),
         )
         unit.know_absent(Member, members)
+        _require_together(unit, named)
         self._lock_keys(shown, waits, {key for reads in batch for key in reads.counted_alone})
         self._lock_usages(batch, given_back, claimed)
 
@@ -166,6 +170,23 @@ class _Prefetch:
                 for statement, keys in questions
             ]
             return [[] if cursor is None else cursor.fetchall() for cursor in cursors]
+
+
+def _require_together(unit: UnitOfWork, transactions: Keys) -> None:
+    """
+    Make sure that nobody was merged, or merge undone, between the look and the lock.
+
+    Raises:
+        MembersMovedError: Somebody was: the unit is to run again, or it would lock one more member
+            against the order.
+    """
+    known = unit.members_known
+    led_to = {member.merged_into for member in known.values()}
+    for (transaction_id,) in transactions:
+        transaction = unit.transaction(transaction_id)
+        led_to.add(None if transaction is None else transaction.member_number)
+    if led_to - known.keys() - {None}:
+        raise MembersMovedError
 
 
 def _counts(batch: Sequence[Reads], numbers: Sequence[tuple[int]]) -> list[tuple[str, int]]:

@@ -54,22 +54,36 @@ class SearchReads:
     ) -> tuple[Sequence[FoundMember], MemberPlace | None]:
         """See `Reader.members_found`."""
         rows = (await self._session.exec(members_query(wanted, after, limit + 1))).all()
-        found = [
-            FoundMember(
-                row.loyalty_id,
-                row.name,
-                row.email,
-                row.phone,
-                row.card,
-                row.created_ms,
-                row.balance,
-            )
-            for row in rows[:limit]
-        ]
+        found: dict[str, FoundMember] = {}
+        for row in rows[:limit]:
+            one = await self._told_as(row)
+            found.setdefault(one.loyalty_id, one)
         if len(rows) > limit:
-            return found, MemberPlace(rows[limit - 1].term, rows[limit - 1].member_number)
-        last = (await self._session.exec(_last_of(terms_query(wanted, after)))).first()
-        return found, None if last is None else MemberPlace(last.term, last.member_number)
+            last = rows[limit - 1]
+        else:
+            last = (await self._session.exec(_last_of(terms_query(wanted, after)))).first()
+        place = None if last is None else MemberPlace(last.term, last.member_number)
+        return [*found.values()], place
+
+    async def _told_as(self, row: Any) -> FoundMember:
+        """Tell of a member who was found, or of whom it was merged into."""
+        told, balance = row, row.balance
+        if row.merged_into is not None:
+            into = await self._session.get_one(MemberTable, row.merged_into)
+            points = select(AccountTable.balance).where(
+                AccountTable.member_number == into.number,
+                AccountTable.kind == int(AccountKind.AVAILABLE),
+            )
+            told, balance = into, (await self._session.exec(points)).one()
+        return FoundMember(
+            told.loyalty_id,
+            told.name,
+            told.email,
+            told.phone,
+            told.card,
+            told.created_ms,
+            balance,
+        )
 
     async def orders_found(
         self, wanted: OrderFilter, before: str | None, limit: int
@@ -121,6 +135,7 @@ def members_query(wanted: MemberFilter, after: MemberPlace | None, limit: int) -
             member.phone,
             member.card,
             member.created_ms,
+            member.merged_into,
             account.balance,
             term.c.term,
             term.c.member_number,

@@ -47,6 +47,7 @@ from loyalty_service.storage.repositories.codes import CollisionError
 from loyalty_service.storage.repositories.event_log import new_units
 from loyalty_service.storage.repositories.ledger import SHARDS
 from loyalty_service.storage.repositories.limit_counts import KnownSums
+from loyalty_service.storage.repositories.members import MembersMovedError
 from loyalty_service.storage.repositories.seal import Seal
 from loyalty_service.storage.repositories.statements import Statements
 from loyalty_service.storage.repositories.unit_of_work import UnitOfWork
@@ -167,8 +168,9 @@ class Writer:
                 if collided:
                     raise
                 collided = True
-            except CollisionError:
-                # Other digits are drawn each time, so it is seldom twice in a row.
+            except (CollisionError, MembersMovedError):
+                # Other digits are drawn each time, so it is seldom twice in a row. So are members
+                # merged.
                 if attempt == RETRIES_MAX:
                     raise
             except (sqlite3.OperationalError, psycopg.Error) as problem:

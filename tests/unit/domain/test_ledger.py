@@ -197,12 +197,14 @@ def test_stored_numbers_stay() -> None:
         "EXPIRE": 9,
         "RETURN": 10,
         "CORRECT": 11,
+        "MERGE": 12,
     }
     assert {kind.name: kind.value for kind in OwnerKind} == {
         "TRANSACTION": 1,
         "BUCKET": 4,
         "GOAL": 5,
         "GRANT": 6,
+        "MERGE": 7,
     }
 
 

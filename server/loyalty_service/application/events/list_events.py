@@ -59,10 +59,11 @@ async def begin_feed(reader: Reader, feed: Feed) -> tuple[Wanted, FeedPosition]:
                 for number in unknown
             )
         )
-    number = None
+    members: tuple[int, ...] = ()
     if feed.loyalty_id:
-        number = (await get_member(reader, key, feed.loyalty_id)).number
-    wanted = Wanted(key.program_id, frozenset(TYPES[name] for name in feed.types), number)
+        member = await get_member(reader, key, feed.loyalty_id)
+        members = (member.number, *member.others)
+    wanted = Wanted(key.program_id, frozenset(TYPES[name] for name in feed.types), members)
     if not feed.token:
         return wanted, await reader.newest_events() if feed.from_now else FeedPosition()
     position = reader.read_feed_token(feed.token, key.program_id)

@@ -203,8 +203,9 @@ def _require_usable(program: Program, code: PromoCode, store_id: int, now_ms: in
 
 def _require_unused(unit: Unit, code: PromoCode, member: Member) -> PromoRedemption | None:
     """Find how often a member used a code; refuse one that is used up."""
-    redemption = unit.promo_redemption(code, member)
-    used = 0 if redemption is None else redemption.uses
+    redemption = unit.promo_redemption(code, member.number)
+    others = (unit.promo_redemption(code, number) for number in member.others)
+    used = sum(one.uses for one in (redemption, *others) if one is not None)
     if used >= code.most_per_member or code.uses >= code.most_uses:
         raise PromoCodeAlreadyRedeemedError
     return redemption

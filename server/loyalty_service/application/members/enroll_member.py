@@ -33,9 +33,10 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import GENESIS, MEMBER_KINDS, Account
 from loyalty_service.domain.limits import LIMITS, LimitName
 from loyalty_service.domain.meaning import Read
+from loyalty_service.domain.member_terms import MemberEmail
 from loyalty_service.domain.presentation import TEXTS
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Member, MemberEmail
+from loyalty_service.domain.records import Member
 
 _ENROLMENTS = LIMITS[LimitName.ENROLMENTS_PER_KEY_MINUTE]
 

@@ -40,6 +40,7 @@ def erase_member(unit: Unit, command: EraseMember, now_ms: int) -> Done[Member]:
 
     Name, e-mail address, day of birth, language and segments go. Codes that no till has used stop
     working. Orders, points and grants stay, and tell of nobody any more; an open order goes on.
+    Those who were merged into the member go with it.
 
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
@@ -51,7 +52,8 @@ def erase_member(unit: Unit, command: EraseMember, now_ms: int) -> Done[Member]:
     if member.erased_ms is not None:
         return Done(member)
     replaced = replace_codes(unit, member, unit.pending_codes(member), now_ms)
-    unit.erase_member(member, folded_email(member.email or "") or None, now_ms)
+    for one in (member, *unit.merged_members(member)):
+        unit.erase_member(one, folded_email(one.email or "") or None, now_ms)
     erased = Event(EventKind.MEMBER_ERASED, member.program_id, member, reason=command.reason)
     return Done(member, events=(*replaced, erased))
 

@@ -29,6 +29,8 @@ class Part(StrEnum):
     """What is kept about a member, in the order in which it is told."""
 
     MEMBER = "member"
+    MERGED = "mergedMembers"
+    MERGES = "merges"
     ACCOUNTS = "accounts"
     TRANSFERS = "transfers"
     ORDERS = "orders"
@@ -76,6 +78,7 @@ _OURS = frozenset(
         *("number", "member_number", "program_id", "account_id", "transfer_id", "event_id"),
         *("shard", "sequence", "untimed", "unit", "version", "program_version", "rolling"),
         *("source_sequence", "destination_sequence", "source_id", "destination_id", "named"),
+        *("merged_into", "merged_numbers", "into_number", "merged_number", "kept"),
         *("available_sequence", "held_sequence", "debt_sequence", "claim_key"),
     }
 )

@@ -21,7 +21,8 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.meaning import Read
-from loyalty_service.domain.records import Member, MemberEmail
+from loyalty_service.domain.member_terms import MemberEmail
+from loyalty_service.domain.records import Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def _move_email(unit: Unit, member: Member, email: str | None, *, shared: bool) 
     if before == after:
         return
     first = unit.member_email(member.program_id, after) if after else None
-    if first is not None and first.member_number != member.number and not shared:
+    own = {member.number, *member.others}
+    if first is not None and first.member_number not in own and not shared:
         raise EmailTakenError
     if before:
         unit.forget_email(member, before)

@@ -149,8 +149,9 @@ def release_promo_code(unit: Unit, command: ReleasePromoCode, _: int) -> Done[Pr
     code = unit.promo_code(program.program_id, digest)
     if code is None:
         raise PromoCodeNotFoundError
-    redemption = unit.promo_redemption(code, member)
-    if redemption is None or not redemption.uses:
+    used = (unit.promo_redemption(code, number) for number in (member.number, *member.others))
+    redemption = next((one for one in used if one is not None and one.uses), None)
+    if redemption is None:
         raise PromoCodeUnusedError
     unit.change(redemption, uses=redemption.uses - 1)
     unit.change(code, uses=code.uses - 1)

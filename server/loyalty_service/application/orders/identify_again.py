@@ -101,9 +101,11 @@ def identify_again(
         return _by_code(unit, program, store, command, transaction, member, now_ms)
     loyalty_id = command.identifier.lower()
     if loyalty_id != member.loyalty_id:
-        if unit.member(program.program_id, loyalty_id) is None:
+        other = unit.member(program.program_id, loyalty_id)
+        if other is None:
             raise MemberNotFoundError(loyalty_id)
-        raise GuestChangedError
+        if other is not member:
+            raise GuestChangedError
     keep_open(unit, program, transaction, now_ms)
     return Done(IdentifiedAgain(member.spendable), stores=transaction.stores)
 
@@ -168,6 +170,6 @@ def _own(code: Code, member: Member) -> Code:
     Raises:
         GuestChangedError: It is another's, who may use it still.
     """
-    if code.member_number != member.number:
+    if code.member_number not in {member.number, *member.others}:
         raise GuestChangedError
     return code

@@ -215,11 +215,12 @@ def require_same_guest(unit: Unit, member: Member, loyalty_id: str | None) -> No
     """
     if loyalty_id is None or loyalty_id.lower() == member.loyalty_id:
         return
-    if unit.member(member.program_id, loyalty_id.lower()) is None:
+    other = unit.member(member.program_id, loyalty_id.lower())
+    if other is None:
         raise MemberNotFoundError(loyalty_id.lower())
-    raise RequestInvalidError(
-        (FieldViolation("loyalty_id", "must be the guest of the transaction"),)
-    )
+    if other is not member:  # Whoever was merged may have another ID since.
+        words = "must be the guest of the transaction"
+        raise RequestInvalidError((FieldViolation("loyalty_id", words),))
 
 
 def require_same_transaction(transaction_id: str, repeated_id: str | None) -> None:

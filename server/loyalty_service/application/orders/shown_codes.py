@@ -109,6 +109,7 @@ def use_code(
         code,
         status=CodeStatus.CLAIMED,
         updated_ms=now_ms,
+        member_number=member.number,
         store_id=transaction.store_id,
         transaction_id=transaction.transaction_id,
     )

@@ -7,7 +7,7 @@ other buckets are read but those that points come from or go to, however many a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -243,6 +243,12 @@ class Buckets(Members):
             return known
         taken: Bucket = self._take(kept, row)
         return taken
+
+    def _when_handed_over(self, numbers: Collection[int]) -> None:
+        super()._when_handed_over(numbers)
+        self._parts.clear()
+        for number in numbers:
+            self._buckets.pop(number, None)
 
     def _when_read(self, record: Any) -> None:
         super()._when_read(record)

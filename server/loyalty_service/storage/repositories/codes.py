@@ -14,7 +14,12 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.databases import lock_digest
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.records import Basis, Build, Keys, Records, Step
-from loyalty_service.storage.repositories.statements import Kept, Statements, constant
+from loyalty_service.storage.repositories.statements import (
+    Kept,
+    Statements,
+    constant,
+    table_of,
+)
 
 CODE = Kept(Code, t.CodeTable, ("program_id", "digest"), Rank.CODES, status=CodeStatus)
 
@@ -38,7 +43,11 @@ class CodeStatements:
         )
         self.overdue = by.overdue(CODE, CodeStatus.PENDING)
         if by.bulk:
-            self.member_numbers = by.among(select(code.c.member_number), code, CODE.key)
+            member = table_of(t.MemberTable)
+            holders = select(member.c.number, member.c.merged_into).join_from(
+                code, member, member.c.number == code.c.member_number
+            )
+            self.member_numbers = by.among(holders, code, CODE.key)
 
 
 class Digests(Records):
@@ -91,14 +100,17 @@ class Codes(Digests):
 
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """See `Unit.pending_codes`."""
-        flush = member.number in self._code_holders
-        found = self._query(Code, self._codes_by.pending, (member.number,), flush=flush)
-        # What this unit changed may not be written yet: used, or its row another member's code.
-        return [
-            code
-            for code in found
-            if code.status is CodeStatus.PENDING and code.member_number == member.number
-        ]
+        pending: list[Code] = []
+        for number in (member.number, *member.others):
+            flush = number in self._code_holders
+            found = self._query(Code, self._codes_by.pending, (number,), flush=flush)
+            # What this unit changed may not be written yet: used, or its row another one's code.
+            pending += [
+                code
+                for code in found
+                if code.status is CodeStatus.PENDING and code.member_number == number
+            ]
+        return pending
 
     def overdue_codes(
         self, now_ms: int, after: tuple[int, str, bytes], limit: int

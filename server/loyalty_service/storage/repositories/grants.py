@@ -127,6 +127,12 @@ class Grants(Records):
         found = [one for place in places for one in self._grants.get(place, {}).values()]
         return [one for one in found if one.left and one.last_day >= since_day]
 
+    def _when_handed_over(self, numbers: Collection[int]) -> None:
+        super()._when_handed_over(numbers)
+        for known in (self._grants, self._grants_since):
+            for place in [place for place in known if place[0] in numbers]:
+                del known[place]
+
     def _when_read(self, record: Any) -> None:
         super()._when_read(record)
         self._note_grant(record)

@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from sqlalchemy import Table, bindparam, delete, insert, null, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, null, select, update
 
 from loyalty_service.domain.ledger import MEMBER_KINDS
-from loyalty_service.domain.member_terms import FOUND_BY, MemberTerm, TermKind, terms_of
-from loyalty_service.domain.records import ERASED, Member, MemberEmail
+from loyalty_service.domain.member_terms import (
+    FOUND_BY,
+    MemberEmail,
+    MemberTerm,
+    TermKind,
+    terms_of,
+)
+from loyalty_service.domain.records import ERASED, Member
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.databases import lock_number
 from loyalty_service.storage.lock_order import Rank
@@ -24,7 +30,15 @@ from loyalty_service.storage.repositories.statements import (
     table_of,
 )
 
-LATER_COLUMNS = ("erased_ms", "phone", "card", "blocked", "block_reason")
+LATER_COLUMNS = (
+    "erased_ms",
+    "phone",
+    "card",
+    "blocked",
+    "block_reason",
+    "merged_into",
+    "merged_numbers",
+)
 """Those that are behind the accounts in a record."""
 
 MEMBER_COLUMNS = (
@@ -41,9 +55,10 @@ MEMBER_COLUMNS = (
 )
 
 CHANGED_COLUMNS = MEMBER_COLUMNS[3:7] + MEMBER_COLUMNS[8:]
-"""What may change of a member's own row: all that tells of the person."""
+"""What may change of a member's own row: all that tells of the person, and whom it leads to."""
 
-_NEEDED = frozenset({"name", "erased_ms"})
+_NEEDED = frozenset({"name", "erased_ms", "merged_into", "merged_numbers"})
+"""What stays of a member who is erased, or is set by that."""
 
 CARD_COLUMNS = ("counts", "tiers")
 """What is read of a member's card, after all else: see `repositories.goals`."""
@@ -63,6 +78,10 @@ IDENTIFIER_SPACE = 0x10A6
 """Keeps our locks of phone numbers and cards apart from those of others in the database."""
 
 _LOCK_IDENTIFIER = f"SELECT pg_advisory_xact_lock({IDENTIFIER_SPACE}, %s)"
+
+
+class MembersMovedError(Exception):
+    """Raised when members were merged while they were looked for: the batch is to run again."""
 
 
 class MemberFinders:
@@ -85,7 +104,7 @@ class MemberFinders:
             members = members.join_from(member, one, its)
         if cards:
             members = members.outerjoin_from(member, card, card.c.member_number == member.c.number)
-        members = members.with_for_update(key_share=True, of=tuple(owned.values()))
+        members = members.with_for_update(key_share=True, of=(member, *owned.values()))
         self.find = by.compile(
             members.where(
                 member.c.program_id == bindparam("program_id"),
@@ -119,21 +138,8 @@ class MemberStatements:
             .where(member.c.number == bindparam("its_number"))
             .values({name: bindparam(f"its_{name}") for name in CHANGED_COLUMNS})
         )
-        self.known_by = {
-            kind: by.compile(
-                select(member.c.number)
-                .where(
-                    member.c.program_id == bindparam("program_id"),
-                    member.c[kind] == bindparam("value"),
-                )
-                .order_by(member.c.number)
-                .limit(constant(2))
-                .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
-            )
-            for kind in ("phone", "card")
-        }
         term = table_of(t.MemberTermTable)
-        self.known_by["email"] = _known_by_email(by, term)
+        self.known_by = _known_by(by, member, term)
         self.forget_terms = by.compile(
             delete(term).where(term.c.member_number == bindparam("member_number"))
         )
@@ -161,21 +167,35 @@ class MemberStatements:
             .values(external_identifier=null())
         )
         if by.bulk:
-            self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
+            self.numbers = by.among(
+                select(member.c.number, member.c.merged_into), member, ("program_id", "loyalty_id")
+            )
 
 
-def _known_by_email(by: Statements, term: Table) -> Statement:
-    return by.compile(
-        select(term.c.member_number)
-        .where(
-            term.c.program_id == bindparam("program_id"),
-            term.c.term == bindparam("value"),
-            term.c.kind == constant(TermKind.EMAIL),
-        )
-        .order_by(term.c.member_number)
+def _known_by(by: Statements, member: Table, term: Table) -> dict[str, Statement]:
+    """Build the queries for those to whom a phone number, a card or an e-mail address leads."""
+    leads_to = func.coalesce(member.c.merged_into, member.c.number)
+    found = (
+        select(leads_to)
+        .distinct()
+        .order_by(leads_to)
         .limit(constant(2))
-        .offset(constant(0))
+        .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
     )
+    known = {
+        kind: found.where(
+            member.c.program_id == bindparam("program_id"), member.c[kind] == bindparam("value")
+        )
+        for kind in ("phone", "card")
+    }
+    known["email"] = found.select_from(
+        term.join(member, member.c.number == term.c.member_number)
+    ).where(
+        term.c.program_id == bindparam("program_id"),
+        term.c.term == bindparam("value"),
+        term.c.kind == constant(TermKind.EMAIL),
+    )
+    return {kind: by.compile(query) for kind, query in known.items()}
 
 
 class Members(Ledger):
@@ -193,6 +213,9 @@ class Members(Ledger):
         ),
     )
 
+    _led = False
+    """Whether members are asked for whom another one, who is locked, leads to."""
+
     @property
     def _members_by(self) -> MemberStatements:
         return self._statements.of(MemberStatements)
@@ -208,13 +231,35 @@ class Members(Ledger):
 
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Unit.member`."""
+        member = self.own_member(program_id, loyalty_id)
+        return None if member is None else self._led_to(member)
+
+    def member_by_number(self, number: int) -> Member:
+        """See `Unit.member_by_number`."""
+        return self._led_to(self._own_member_by_number(number))
+
+    def own_member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """See `MergeUnit.own_member`."""
         known = self._members.get((program_id, loyalty_id))
         if known is not None or (Member, program_id, loyalty_id) in self._absent:
             return known
         return self._load_member(self._find_by.find, (program_id, loyalty_id))
 
-    def member_by_number(self, number: int) -> Member:
-        """See `Unit.member_by_number`."""
+    def merged_members(self, member: Member) -> Sequence[Member]:
+        """See `MergeUnit.merged_members`."""
+        # Nobody else goes on with one of them while the member whom they lead to is locked.
+        self._led = True
+        try:
+            return [self._own_member_by_number(number) for number in member.others]
+        finally:
+            self._led = False
+
+    def _led_to(self, member: Member) -> Member:
+        """Give whom a member was merged into, or the member."""
+        into = member.merged_into
+        return member if into is None else self._own_member_by_number(into)
+
+    def _own_member_by_number(self, number: int) -> Member:
         known = self._members.get(number)
         if known is None:
             known = self._load_member(self._find_by.find_by_number, (number,))
@@ -320,8 +365,14 @@ class Members(Ledger):
         for row in rows:
             self._take_member(row)
 
+    @property
+    def members_known(self) -> Mapping[int, Member]:
+        """Those who were read, by number."""
+        return {number: one for number, one in self._members.items() if isinstance(number, int)}
+
     def _load_member(self, statement: Statement, values: tuple[Any, ...]) -> Member | None:
-        self._lock(Rank.MEMBERS)
+        if not self._led:
+            self._lock(Rank.MEMBERS)
         row = self._connection.execute(statement.sql, values).fetchone()
         return None if row is None else self._take_member(row)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from loyalty_service.domain.gifts import PointsAssignment, PromoCode, PromoRedemption
-from loyalty_service.domain.records import Member
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.codes import Digests
@@ -33,6 +32,6 @@ class PromoCodes(Digests):
         )
         return next(filter(None, found), None)
 
-    def promo_redemption(self, code: PromoCode, member: Member) -> PromoRedemption | None:
+    def promo_redemption(self, code: PromoCode, number: int) -> PromoRedemption | None:
         """See `Unit.promo_redemption`."""
-        return self._record(PromoRedemption, (code.program_id, code.digest, member.number))
+        return self._record(PromoRedemption, (code.program_id, code.digest, number))

@@ -225,6 +225,9 @@ class Records:
     def _when_changed(self, record: Any) -> None:
         """Note what else is known once a record is changed."""
 
+    def _when_handed_over(self, numbers: Collection[int]) -> None:
+        """Note that what is known by the number of one of these members may be another's now."""
+
     def _when_read(self, record: Any) -> None:
         """Note what else is known once a record is read by its key, or ahead."""
 

@@ -11,7 +11,12 @@ from loyalty_service.domain.sessions import Session, SessionStatus
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.records import Build, Keys, Records, Step
-from loyalty_service.storage.repositories.statements import Kept, Statements, constant
+from loyalty_service.storage.repositories.statements import (
+    Kept,
+    Statements,
+    constant,
+    table_of,
+)
 
 SESSION = Kept(
     Session,
@@ -46,7 +51,11 @@ class SessionStatements:
             .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
         )
         if by.bulk:
-            self.member_numbers = by.among(select(session.c.member_number), session, SESSION.key)
+            member = table_of(t.MemberTable)
+            shoppers = select(member.c.number, member.c.merged_into).join_from(
+                session, member, member.c.number == session.c.member_number
+            )
+            self.member_numbers = by.among(shoppers, session, SESSION.key)
             self.orders = by.among(
                 select(session.c.transaction_id).where(session.c.transaction_id.is_not(None)),
                 session,

@@ -21,19 +21,19 @@ from loyalty_service.storage.repositories.event_log import EVENT_BYTES, EventLog
 from loyalty_service.storage.repositories.grants import Grants
 from loyalty_service.storage.repositories.key_uses import KeyUses
 from loyalty_service.storage.repositories.limit_counts import KnownSums, LimitCounts
+from loyalty_service.storage.repositories.merges import Merges
 from loyalty_service.storage.repositories.promo_codes import PromoCodes
 from loyalty_service.storage.repositories.records import Basis
 from loyalty_service.storage.repositories.seal import Seal
 from loyalty_service.storage.repositories.sessions import Sessions
 from loyalty_service.storage.repositories.statements import Statements
-from loyalty_service.storage.repositories.terms import Terms
 from loyalty_service.storage.repositories.transactions import Transactions
 from loyalty_service.storage.repositories.uses import Uses
 from loyalty_service.storage.repositories.webhooks import Webhooks
 
 
 class UnitOfWork(
-    Terms,
+    Merges,
     Transactions,
     Codes,
     Sessions,

@@ -33,6 +33,7 @@ from loyalty_service.storage.tables.members import (
     MemberTable,
     MemberTermTable,
 )
+from loyalty_service.storage.tables.merges import MemberMergeTable, MergedOwnerTable
 from loyalty_service.storage.tables.orders import (
     HoldTable,
     IncentiveUsageTable,
@@ -95,8 +96,10 @@ __all__ = [
     "KeyUseTable",
     "LimitTallyTable",
     "MemberEmailTable",
+    "MemberMergeTable",
     "MemberTable",
     "MemberTermTable",
+    "MergedOwnerTable",
     "PointsAssignmentTable",
     "ProgramTable",
     "ProgramVersionTable",

@@ -49,6 +49,8 @@ class MemberTable(SQLModel, table=True):
     card: str | None = Field(default=None, sa_type=Text)
     blocked: int | None = Field(default=None, sa_type=Integer)
     block_reason: str | None = Field(default=None, sa_type=Text)
+    merged_into: int | None = Field(default=None, sa_type=BigInteger)
+    merged_numbers: str | None = Field(default=None, sa_type=Text)
 
 
 class MemberEmailTable(SQLModel, table=True):

@@ -20,6 +20,7 @@ from loyalty_service.storage.tools.bucket_checks import bucket_problems
 from loyalty_service.storage.tools.checks import Check, Problem
 from loyalty_service.storage.tools.goal_checks import goal_problems
 from loyalty_service.storage.tools.grant_checks import CHECKS as GRANT_CHECKS
+from loyalty_service.storage.tools.merge_checks import CHECKS as MERGE_CHECKS
 from loyalty_service.storage.tools.owner_promises import (
     PROMISES,
     hold_check,
@@ -103,7 +104,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         LEFT JOIN account AS destination ON destination.account_id = destination_id
         WHERE CASE
           WHEN source.program_id <> destination.program_id THEN 1
-          WHEN source.member_number <> destination.member_number THEN 1
+          WHEN source.member_number <> destination.member_number AND cause <> :cause_merge THEN 1
+          WHEN source.member_number = destination.member_number AND cause = :cause_merge THEN 1
           {_moves()}
           ELSE 1 END = 1
         ORDER BY transfer_id
@@ -140,6 +142,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     bucket_problems,
     goal_problems,
     *GRANT_CHECKS,
+    *MERGE_CHECKS,
     unknown_owners("hold", "hold_id"),
     *map(hold_check, PROMISES),
     Check(
@@ -263,6 +266,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
           ON owner.transaction_id = code.transaction_id
         WHERE code.status = :code_claimed AND code.transaction_id IS NOT NULL
           AND (owner.member_number IS NULL OR owner.member_number <> code.member_number)
+          AND NOT EXISTS (SELECT 1 FROM merged_owner WHERE owner_id = code.transaction_id)
         ORDER BY code.member_number
         """,
     ),

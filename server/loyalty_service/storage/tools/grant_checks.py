@@ -40,6 +40,7 @@ CHECKS = (
           AND member_grant.member_number = redemption.member_number
           AND member_grant.incentive_id = redemption.incentive_id
         WHERE redemption.grant_id IS NOT NULL AND member_grant.grant_id IS NULL
+          AND NOT EXISTS (SELECT 1 FROM merged_owner WHERE owner_id = redemption.grant_id)
         ORDER BY redemption_id
         """,
     ),

@@ -324,7 +324,7 @@ GRANT = OwnerPromises(
 """What a member bought for points, which come back only where its order is void."""
 
 PROMISES = (TRANSACTION, BUCKET, GOAL, GRANT)
-"""Every kind of owner. A hold or transfer of another kind breaks a promise."""
+"""Every kind of owner but merges, which are in `merge_checks`."""
 
 
 def _owner_of(promises: OwnerPromises, table: str) -> str:
@@ -335,7 +335,7 @@ def _owner_of(promises: OwnerPromises, table: str) -> str:
 
 
 def transfer_check(promises: OwnerPromises) -> Check:
-    """Hold the transfers of a kind of owner to it; those of nobody are adjustments."""
+    """Hold the transfers of a kind of owner to it, also from before its members were merged."""
     causes = ", ".join(f"{cause:d}" for cause in promises.causes)
     return Check(
         "transfer",
@@ -351,6 +351,11 @@ def transfer_check(promises: OwnerPromises) -> Check:
           WHEN cause IN ({causes}) AND owner.program_id = source.program_id
             AND owner.member_number = coalesce(source.member_number, destination.member_number)
             THEN 0
+          WHEN cause IN ({causes}) AND owner.program_id = source.program_id AND EXISTS (
+            SELECT 1 FROM merged_owner AS own JOIN member_merge USING (merge_id)
+            WHERE own.owner_id = transfer.transaction_id AND own.owner_kind = transfer.owner_kind
+              AND coalesce(source.member_number, destination.member_number)
+                IN (into_number, merged_number)) THEN 0
           ELSE 1 END = 1
         ORDER BY transfer_id
         """,  # noqa: S608 - text of ours.
@@ -384,7 +389,7 @@ def hold_check(promises: OwnerPromises) -> Check:
 
 def unknown_owners(table: str, key: str) -> Check:
     """Let no row be of a kind of owner that promises nothing."""
-    kinds = ", ".join(f"{promises.kind:d}" for promises in PROMISES)
+    kinds = ", ".join(f"{kind:d}" for kind in (*(one.kind for one in PROMISES), OwnerKind.MERGE))
     return Check(
         table,
         "is of an owner of kind {owner_kind}, which this version does not know",

@@ -19,7 +19,9 @@ from loyalty_service.application.members.erase_member import EraseMember, erase_
 from loyalty_service.application.members.export_member import ExportMember, export_member
 from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.members.merge_members import Merged, MergeMembers, merge_members
 from loyalty_service.application.members.search_members import SearchMembers, search_members
+from loyalty_service.application.members.unmerge_members import UnmergeMembers, unmerge_members
 from loyalty_service.application.members.update_member import UpdateMember, update_member
 from loyalty_service.application.operators.adjust_points import (
     Adjusted,
@@ -174,6 +176,22 @@ class MemberServicer:
         await call.storage.empty_log()
         return answer
 
+    async def MergeMembers(self, request: pb.MergeMembersRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = MergeMembers(
+            call.key.program_id, request.loyalty_id, request.merged_loyalty_id, request.reason
+        )
+        return await call.write(merge_members, command, _rendered_merge(call.program))
+
+    async def UnmergeMembers(  # noqa: N802
+        self, request: pb.UnmergeMembersRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = UnmergeMembers(
+            call.key.program_id, request.loyalty_id, request.merged_loyalty_id, request.reason
+        )
+        return await call.write(unmerge_members, command, _rendered_unmerge(call.program))
+
     async def ExportMember(self, request: pb.ExportMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         # Its orders were in any store.
@@ -274,6 +292,23 @@ def _block(member: Member) -> pb.MemberBlock | None:
 def _render_erased(member: Member) -> bytes:
     return pb.EraseMemberResponse(
         loyalty_id=member.loyalty_id, erase_time=timestamp(member.erased_ms or 0)
+    ).SerializeToString()
+
+
+def _rendered_merge(program: Program) -> Callable[[Merged], bytes]:
+    return lambda done: pb.MergeMembersResponse(
+        member=_member(ShownMember(done.member), program),
+        merged_loyalty_id=done.other.loyalty_id,
+        moved_points=done.points,
+        undo_until_time=timestamp(done.merge.until_ms),
+    ).SerializeToString()
+
+
+def _rendered_unmerge(program: Program) -> Callable[[Merged], bytes]:
+    return lambda done: pb.UnmergeMembersResponse(
+        member=_member(ShownMember(done.other), program),
+        loyalty_id=done.member.loyalty_id,
+        returned_points=done.points,
     ).SerializeToString()
 
 
