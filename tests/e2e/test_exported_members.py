@@ -127,7 +127,6 @@ def test_every_table_that_names_a_member_is_in_the_export() -> None:
 NOT_EXPORTED = {
     "member_email",  # The address itself is told with the member.
     "member_term",  # Words of what is told with the member, folded to find it.
-    "session",  # None is bound to a member.
     "code_regular",  # When a key last counted the member as a regular, for a month.
     "webhook_delivery",  # How far messages about events, which are told, came to partners.
 }
