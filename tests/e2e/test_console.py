@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 
 from loyalty.v1 import member_service_pb2 as pb
-from loyalty_service.console import connections
+from loyalty_service.console import connections, serve
 from loyalty_service.console.serve import Listening
+from loyalty_service.console.server_calls import ServerCalls
 from loyalty_service.console.sign_ins import (
     IDLE_S,
     LONGEST_S,
@@ -22,6 +23,7 @@ from loyalty_service.console.sign_ins import (
     SignIns,
 )
 from loyalty_service.console.web import Proxy
+from loyalty_service.domain.operator_error import OperatorError
 from tests.support.certificates import Authority, trusting
 from tests.support.console import Browser, run_console
 from tests.support.http import HttpClient, free_port
@@ -265,6 +267,32 @@ async def test_half_requests_keep_no_place(server: Server, monkeypatch: pytest.M
         with suppress(ConnectionError):
             assert await reader.read() == b""
         writer.transport.abort()
+
+
+async def test_silent_handshake_ends(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever connects over TLS and says nothing keeps no open file of the console."""
+    monkeypatch.setattr(serve, "HANDSHAKE_S", 0.05)
+    authority = Authority("ours")
+    certificate, key = authority.sign("console").write(tmp_path, "console")
+    listening = Listening("127.0.0.1", free_port(), certificate, key)
+    async with run_console(server.address, listening):
+        reader, writer = await _half(listening, b"")
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.transport.abort()
+        browser = HttpClient(listening.host, listening.port, trusting(authority, None))
+        assert (await browser.request("GET", "/sign-in", None, {})).status == 200
+
+
+async def test_port_that_is_taken_is_told(server: Server) -> None:
+    """The command says what is wrong, and does not end with a trace."""
+    async with run_console(server.address) as listening:
+        with pytest.raises(OperatorError, match="can't listen"):
+            await serve.serve_console(
+                listening, ServerCalls(server.address), lambda: None, secure=False
+            )
 
 
 async def test_block_is_shown(admin: Browser, server: Server) -> None:

@@ -17,6 +17,10 @@ from loyalty_service.console.connections import ARRIVES_S, protocol_for
 from loyalty_service.console.server_calls import ServerCalls
 from loyalty_service.console.sign_ins import SignIns
 from loyalty_service.console.web import Desk, Proxy
+from loyalty_service.domain.operator_error import OperatorError
+
+HANDSHAKE_S = 5.0
+"""Time for a handshake of TLS: each takes an open file, and 256 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,25 @@ class _Server(uvicorn.Server):
         self._serving = serving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._serving()
+        """Listen, as uvicorn does, but let no handshake of TLS last for its minute."""
+        del sockets
+        config = self.config
+        browsers: Any = config.http_protocol_class
+        state = self.lifespan.state
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: browsers(config=config, server_state=self.server_state, app_state=state),
+                config.host,
+                config.port,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=HANDSHAKE_S if config.ssl else None,
+            )
+        except OSError as problem:
+            raise OperatorError(f"The console can't listen: {problem.strerror}.") from None
+        self.servers = [server]
+        self.started = True
+        self._serving()
 
 
 def _config(listening: Listening, desk: Desk) -> uvicorn.Config:
