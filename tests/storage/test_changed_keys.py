@@ -59,8 +59,14 @@ def test_keys_of_a_file_are_made_together(
     ]
     assert len({one["secret"] for one in made}) == 2
 
-    for wrong, told in (("acme,king,", "line 3"), ("acme,till,4", "Store 4")):
-        file.write_text(f"partner,role,stores\nacme,till,\n{wrong}\n", encoding="utf-8")
+    # The last two would make keys for all stores.
+    for head, wrong, told in (
+        ("partner,role,stores", "acme,king,", "line 3"),
+        ("partner,role,stores", "acme,till,4", "Store 4"),
+        ("partner,role,stores", "acme,till", "line 3: has 2 cells"),
+        ("partner,role,store", "acme,till,9999", "may name partner, role, stores, label"),
+    ):
+        file.write_text(f"{head}\nacme,till,\n{wrong}\n", encoding="utf-8")
         assert loyalty("keys", "import", PROGRAM_ID, str(file)) == 1
         assert told in capsys.readouterr().err
     assert len(rows(database_url, "SELECT key_id FROM api_key")) == 2
