@@ -125,6 +125,32 @@ class SweepMetrics:
         self._failed.inc()
 
 
+class _Standing:
+    """The gauges of how a PostgreSQL stands."""
+
+    def __init__(self, gauge: Callable[[str, str], Gauge]) -> None:
+        self.connections = gauge(
+            "loyalty_postgresql_connections_ratio",
+            "Part of PostgreSQL's connections that is in use, by whomever.",
+        )
+        self.size = gauge("loyalty_postgresql_database_bytes", "Size of the PostgreSQL database.")
+        self.standbys = gauge(
+            "loyalty_postgresql_standbys", "Standbys that receive PostgreSQL's log now."
+        )
+        self.replicated = gauge(
+            "loyalty_postgresql_waits_for_standby",
+            "1 where commits wait for a synchronous standby, else 0.",
+        )
+        self.lossy = gauge(
+            "loyalty_postgresql_failover_lossy",
+            "1 where there are standbys that acknowledged points may not be on, else 0.",
+        )
+        self.lag = gauge(
+            "loyalty_postgresql_replication_lag_bytes",
+            "Log that the slowest standby has not replayed; no number where nobody may tell.",
+        )
+
+
 class VitalMetrics:
     """Shows what is looked up in the store now and then: it would cost too much a call."""
 
@@ -168,26 +194,7 @@ class VitalMetrics:
             "Code peppers that the store was served with and this server does not know.",
         )
         self.show_guessing({}, 0)
-        self._connections = gauge(
-            "loyalty_postgresql_connections_ratio",
-            "Part of PostgreSQL's connections that is in use, by whomever.",
-        )
-        self._size = gauge("loyalty_postgresql_database_bytes", "Size of the PostgreSQL database.")
-        self._standbys = gauge(
-            "loyalty_postgresql_standbys", "Standbys that receive PostgreSQL's log now."
-        )
-        self._replicated = gauge(
-            "loyalty_postgresql_waits_for_standby",
-            "1 where commits wait for a synchronous standby, else 0.",
-        )
-        self._lossy = gauge(
-            "loyalty_postgresql_failover_lossy",
-            "1 where there are standbys that acknowledged points may not be on, else 0.",
-        )
-        self._lag = gauge(
-            "loyalty_postgresql_replication_lag_bytes",
-            "Log that the slowest standby has not replayed; no number where nobody may tell.",
-        )
+        self._standing = _Standing(gauge)
         self._pruned = gauge(
             "loyalty_prune_last_timestamp_seconds",
             "When `loyalty prune` last came to its end; 0 where it never did.",
@@ -225,12 +232,12 @@ class VitalMetrics:
         lossy: bool,
     ) -> None:
         """Show how the PostgreSQL stands."""
-        self._connections.set(connections)
-        self._size.set(size_bytes)
-        self._standbys.set(standbys)
-        self._replicated.set(waits)
-        self._lossy.set(lossy)
-        self._lag.set(math.nan if lag_bytes is None else lag_bytes)
+        self._standing.connections.set(connections)
+        self._standing.size.set(size_bytes)
+        self._standing.standbys.set(standbys)
+        self._standing.replicated.set(waits)
+        self._standing.lossy.set(lossy)
+        self._standing.lag.set(math.nan if lag_bytes is None else lag_bytes)
 
     def show_pruned(self, pruned_ms: int) -> None:
         """Show when the store was last pruned."""

@@ -9,7 +9,6 @@ time to time that it is the one that delivers: only for so long nobody else does
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +17,6 @@ from random import Random
 from typing import Protocol
 
 import structlog
-from google.protobuf import json_format
 
 from loyalty_service.application.webhooks.deliver import (
     LEASE_MS,
@@ -38,12 +36,12 @@ from loyalty_service.domain.webhooks import (
     Delivery,
     DeliveryStatus,
     Webhook,
-    signatures,
     wait_ms,
 )
 from loyalty_service.storage.store import Store
-from loyalty_service.transport.servicers.event import event_name, event_told
+from loyalty_service.transport.servicers.event import event_name
 from loyalty_service.webhooks.http_post import Poster, PostError
+from loyalty_service.webhooks.messages import message_of
 
 PAGE = 100
 """Events that are read at once."""
@@ -348,20 +346,6 @@ def _next_s(work: Round, waiting: Sequence[Delivery]) -> float:
     due = [one.next_ms for one in work.sent if one.status is WAITING and one.attempts]
     due += [one.next_ms for one in waiting if one.attempts and one.event_id not in sent]
     return max(LEAST_S, (min(due) - now_ms()) / 1000) if due else IDLE_S
-
-
-def message_of(webhook: Webhook, event: RecordedEvent, now: int) -> tuple[dict[str, str], bytes]:
-    """Give headers and body of the message that tells of an event."""
-    told = json_format.MessageToDict(event_told(event), always_print_fields_with_no_presence=True)
-    body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
-    name, second = event_name(event), now // 1000
-    return {
-        "Content-Type": "application/cloudevents+json; charset=utf-8",
-        "User-Agent": "loyalty-service",
-        "webhook-id": name,
-        "webhook-timestamp": str(second),
-        "webhook-signature": signatures(webhook.secrets_at(now), name, second, body),
-    }, body
 
 
 def _queued(event: RecordedEvent, now: int) -> Sent:
