@@ -73,6 +73,13 @@ return {
       answers = {
       },
     },
+    ["POST /client/users/{correlation_id}/sessions/{original_transaction_id}/confirmations"] = {
+      dialect = "es",
+      fields = {
+      },
+      answers = {
+      },
+    },
     ["POST /client/users/{identifier}/sessions"] = {
       dialect = "es",
       fields = {
@@ -80,6 +87,14 @@ return {
         ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Invalid Correlation ID" } },
         ["channel"] = { wrong = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "Channel is mandatory and required to be non-empty" } },
         ["identifier"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Invalid loyaltyId" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{original_correlation_id}/award"] = {
+      dialect = "es",
+      fields = {
+        ["currentCorrelationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
       },
       answers = {
       },

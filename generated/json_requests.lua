@@ -1,11 +1,16 @@
 -- Written by protos/generate.py. Do not edit.
 return {
   routes = {
+    { method = "POST", path = "/client/sessions/{original_transaction_id}/adjustments", request = "loyalty.v1.AdjustPurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
     { method = "POST", path = "/client/users/{correlation_id}/activity/finalize/v2", request = "loyalty.v1.FinalizePurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/activity/saf/v2", request = "loyalty.v1.ReportOfflinePurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/activity/trial/v2", request = "loyalty.v1.TryPurchaseRequest", alias = true },
+    { method = "POST", path = "/client/users/{correlation_id}/adjustments", request = "loyalty.v1.AdjustWithoutReceiptRequest", alias = true },
+    { method = "POST", path = "/client/users/{correlation_id}/sessions/{original_transaction_id}/adjustments", request = "loyalty.v1.AdjustPurchaseRequest", alias = true },
+    { method = "POST", path = "/client/users/{correlation_id}/sessions/{original_transaction_id}/confirmations", request = "loyalty.v1.ConfirmPurchaseRequest" },
     { method = "POST", path = "/client/users/{identifier}/sessions", request = "loyalty.v1.StartSessionRequest" },
+    { method = "POST", path = "/client/users/{original_correlation_id}/award", request = "loyalty.v1.AwardPurchaseRequest" },
     { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
@@ -29,6 +34,7 @@ return {
     { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
     { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetOutcomeRequest" },
     { method = "POST", path = "/loyalty/transaction/pos", request = "loyalty.v1.RecordUnclaimedOrderRequest" },
+    { method = "POST", path = "/loyalty/transaction/pos/offline", request = "loyalty.v1.ReportOfflineOrderRequest" },
     { method = "POST", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateOrderRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateOrderRequest" },
     { method = "GET", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.GetTransactionRequest" },
@@ -44,9 +50,11 @@ return {
     { method = "GET", path = "/loyalty/v2/content", request = "loyalty.v1.GetContentRequest" },
     { method = "PUT", path = "/loyalty/v2/identify", request = "loyalty.v1.IdentifyMemberAgainRequest" },
     { method = "PUT", path = "/loyalty/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
+    { method = "POST", path = "/loyalty/visits/{correlation_id}/adjustments-without-receipt", request = "loyalty.v1.AdjustWithoutReceiptRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/offline-purchase", request = "loyalty.v1.ReportOfflinePurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/purchase", request = "loyalty.v1.FinalizePurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/trial", request = "loyalty.v1.TryPurchaseRequest" },
+    { method = "POST", path = "/loyalty/visits/{original_transaction_id}/adjustments", request = "loyalty.v1.AdjustPurchaseRequest" },
     { method = "POST", path = "/oauth2/token", request = "loyalty.v1.IssueTokenRequest" },
     { method = "POST", path = "/otp", request = "loyalty.v1.IssueCodeRequest" },
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
@@ -62,12 +70,39 @@ return {
       validateOnly = { name = "validateOnly", type = "bool" },
       validate_only = { name = "validateOnly", type = "bool" },
     },
+    ["loyalty.v1.AdjustPurchaseRequest"] = {
+      originalTransactionId = { name = "originalTransactionId", type = "string" },
+      original_transaction_id = { name = "originalTransactionId", type = "string" },
+      currentCorrelationId = { name = "currentCorrelationId", type = "string" },
+      current_correlation_id = { name = "currentCorrelationId", type = "string" },
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      transactionDate = { name = "transactionDate", type = "string" },
+      transaction_date = { name = "transactionDate", type = "string" },
+      reversalLineItems = { name = "reversalLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      reversal_line_items = { name = "reversalLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+    },
+    ["loyalty.v1.AdjustWithoutReceiptRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      channel = { name = "channel", type = "string" },
+      reversalLineItems = { name = "reversalLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      reversal_line_items = { name = "reversalLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
       points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
       partner = { name = "partner", type = "string" },
       reference = { name = "reference", type = "string" },
+    },
+    ["loyalty.v1.AwardPurchaseRequest"] = {
+      originalCorrelationId = { name = "originalCorrelationId", type = "string" },
+      original_correlation_id = { name = "originalCorrelationId", type = "string" },
+      currentCorrelationId = { name = "currentCorrelationId", type = "string" },
+      current_correlation_id = { name = "currentCorrelationId", type = "string" },
+      externalTransactionID = { name = "externalTransactionID", type = "string" },
+      external_transaction_id = { name = "externalTransactionID", type = "string" },
     },
     ["loyalty.v1.BlockMemberRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -87,6 +122,13 @@ return {
       loyalty_id = { name = "loyaltyId", type = "string" },
       receiptCode = { name = "receiptCode", type = "string" },
       receipt_code = { name = "receiptCode", type = "string" },
+    },
+    ["loyalty.v1.ConfirmPurchaseRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      originalTransactionId = { name = "originalTransactionId", type = "string" },
+      original_transaction_id = { name = "originalTransactionId", type = "string" },
+      mode = { name = "mode", type = "string" },
     },
     ["loyalty.v1.Confirmation"] = {
       mode = { name = "mode", type = "string" },
@@ -338,6 +380,17 @@ return {
       transactionId = { name = "transactionId", type = "string" },
       transaction_id = { name = "transactionId", type = "string" },
     },
+    ["loyalty.v1.ReportOfflineOrderRequest"] = {
+      channel = { name = "channel", type = "enum", words = { "RESTAURANT", "APP", "WEB" } },
+      orderTime = { name = "orderTime", type = "string" },
+      order_time = { name = "orderTime", type = "string" },
+      serviceMode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE", "DELIVERY" } },
+      service_mode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE", "DELIVERY" } },
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+      transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+    },
     ["loyalty.v1.ReportOfflinePurchaseRequest"] = {
       correlationId = { name = "correlationId", type = "string" },
       correlation_id = { name = "correlationId", type = "string" },
@@ -554,11 +607,24 @@ return {
       { name = "points", proto_name = "points", missing = "is required" },
       { name = "reason", proto_name = "reason", missing = "must not be blank" },
     },
+    ["loyalty.v1.AdjustPurchaseRequest"] = {
+      { name = "originalTransactionId", proto_name = "original_transaction_id", missing = "must not be blank" },
+      { name = "currentCorrelationId", proto_name = "current_correlation_id", missing = "must not be blank" },
+      { name = "reversalLineItems", proto_name = "reversal_line_items", missing = "is required" },
+    },
+    ["loyalty.v1.AdjustWithoutReceiptRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "reversalLineItems", proto_name = "reversal_line_items", missing = "is required" },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "points", proto_name = "points", missing = "is required" },
       { name = "partner", proto_name = "partner", missing = "must not be blank" },
       { name = "reference", proto_name = "reference", missing = "must not be blank" },
+    },
+    ["loyalty.v1.AwardPurchaseRequest"] = {
+      { name = "originalCorrelationId", proto_name = "original_correlation_id", missing = "must not be blank" },
+      { name = "currentCorrelationId", proto_name = "current_correlation_id", missing = "must not be blank" },
     },
     ["loyalty.v1.BlockMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
@@ -570,6 +636,10 @@ return {
     ["loyalty.v1.ClaimReceiptRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "receiptCode", proto_name = "receipt_code", missing = "must not be blank" },
+    },
+    ["loyalty.v1.ConfirmPurchaseRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "originalTransactionId", proto_name = "original_transaction_id", missing = "must not be blank" },
     },
     ["loyalty.v1.Confirmation"] = {
     },
@@ -663,6 +733,11 @@ return {
     },
     ["loyalty.v1.RedeemPromoCodeRequest.PosVendor"] = {
       { name = "storeId", proto_name = "store_id", missing = "is required" },
+    },
+    ["loyalty.v1.ReportOfflineOrderRequest"] = {
+      { name = "channel", proto_name = "channel", missing = "is required" },
+      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
+      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
     },
     ["loyalty.v1.ReportOfflinePurchaseRequest"] = {
       { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },

@@ -15,6 +15,7 @@ local KINDS = {
   ["POST /loyalty/identify"] = "identify",
   ["POST /loyalty/transaction/pos"] = "unclaimed",
   ["POST /oauth2/token"] = "token",
+  ["POST /loyalty/transaction/pos/offline"] = "unclaimed",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}"] = "report",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}/void"] = "void",
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from loyalty_service.transport.errors.advice import ADVICE, EDGE_ADVICE, WRITING, Advice
+from loyalty_service.transport.errors.advice import ADVICE, EDGE_ADVICE
+from loyalty_service.transport.errors.advice_terms import WRITING, Advice
 from loyalty_service.transport.errors.catalogue import ROWS
 from loyalty_service.transport.errors.dialects import (
     NO_WORDS,

@@ -147,10 +147,92 @@ async def _trial(desk: Desk) -> Message:
     return purchases.TryPurchaseRequest(correlation_id=await _visit(desk), sale_line_items=[SOLD])
 
 
-async def _purchase(desk: Desk) -> Message:
+async def _purchase(desk: Desk) -> purchases.FinalizePurchaseRequest:
     return purchases.FinalizePurchaseRequest(
         correlation_id=await _visit(desk), sale_line_items=[SOLD]
     )
+
+
+async def _visit_of(desk: Desk) -> str:
+    """Open a session of a member; return its correlation ID."""
+    request = sessions.StartSessionRequest(
+        identifier=await desk.guest(), correlation_id=str(uuid.uuid4())
+    )
+    await desk.ask("SessionService/StartSession", request)
+    return str(request.correlation_id)
+
+
+async def _award(desk: Desk) -> Message:
+    paid = await _purchase(desk)
+    await desk.ask("PurchaseService/FinalizePurchase", paid)
+    return purchases.AwardPurchaseRequest(
+        original_correlation_id=paid.correlation_id, current_correlation_id=await _visit_of(desk)
+    )
+
+
+async def _other_award(desk: Desk, _: Any) -> Message:
+    return await _award(desk)
+
+
+async def _adjustment(desk: Desk) -> Message:
+    paid = await _purchase(desk)
+    await desk.ask("PurchaseService/FinalizePurchase", paid)
+    return purchases.AdjustPurchaseRequest(
+        original_transaction_id=paid.correlation_id,
+        current_correlation_id=await _visit(desk),
+        reversal_line_items=[SOLD],
+    )
+
+
+async def _other_adjustment(desk: Desk, _: Any) -> Message:
+    return await _adjustment(desk)
+
+
+async def _no_receipt(desk: Desk) -> Message:
+    return purchases.AdjustWithoutReceiptRequest(
+        correlation_id=await _visit_of(desk), reversal_line_items=[SOLD]
+    )
+
+
+async def _other_no_receipt(desk: Desk, _: Any) -> Message:
+    return await _no_receipt(desk)
+
+
+async def _confirmation(desk: Desk) -> Message:
+    guest, paid, later = await desk.guest(), str(uuid.uuid4()), str(uuid.uuid4())
+    for name in (paid, later):
+        request = sessions.StartSessionRequest(identifier=guest, correlation_id=name)
+        await desk.ask("SessionService/StartSession", request)
+    waiting = purchases.FinalizePurchaseRequest(
+        correlation_id=paid,
+        sale_line_items=[SOLD],
+        confirmation=purchases.Confirmation(mode="CART"),
+    )
+    await desk.ask("PurchaseService/FinalizePurchase", waiting)
+    return purchases.ConfirmPurchaseRequest(
+        correlation_id=later, original_transaction_id=paid, mode="CART"
+    )
+
+
+async def _other_confirmation(desk: Desk, _: Any) -> Message:
+    return await _confirmation(desk)
+
+
+async def _offline_order(desk: Desk) -> Message:
+    return purchases.ReportOfflineOrderRequest(
+        channel="RESTAURANT",
+        order_time="2026-11-22T12:00:00Z",
+        service_mode="EAT_IN",
+        loyalty_id=await desk.guest(),
+        transaction_details=desk.order(),
+    )
+
+
+async def _other_offline_order(desk: Desk, first: Any) -> Message:
+    other = purchases.ReportOfflineOrderRequest()
+    other.CopyFrom(first)
+    other.transaction_details.CopyFrom(desk.order(another=True))
+    return other
 
 
 async def _offline(_: Desk) -> Message:
@@ -545,6 +627,41 @@ BOOK: Mapping[str, Page] = {
         purchases.ReportOfflinePurchaseRequest(correlation_id="a/b"),
         frozenset({"correlation_id"}),
         _other_offline,
+    ),
+    "AwardPurchase": Page(
+        "PurchaseService/AwardPurchase",
+        _award,
+        purchases.AwardPurchaseRequest(original_correlation_id="a/b"),
+        frozenset({"original_correlation_id", "current_correlation_id"}),
+        _other_award,
+    ),
+    "AdjustPurchase": Page(
+        "PurchaseService/AdjustPurchase",
+        _adjustment,
+        purchases.AdjustPurchaseRequest(original_transaction_id="a/b"),
+        frozenset({"original_transaction_id", "current_correlation_id", "reversal_line_items"}),
+        _other_adjustment,
+    ),
+    "AdjustWithoutReceipt": Page(
+        "PurchaseService/AdjustWithoutReceipt",
+        _no_receipt,
+        purchases.AdjustWithoutReceiptRequest(correlation_id="a/b"),
+        frozenset({"correlation_id", "reversal_line_items"}),
+        _other_no_receipt,
+    ),
+    "ConfirmPurchase": Page(
+        "PurchaseService/ConfirmPurchase",
+        _confirmation,
+        purchases.ConfirmPurchaseRequest(correlation_id="a/b"),
+        frozenset({"correlation_id", "original_transaction_id"}),
+        _other_confirmation,
+    ),
+    "ReportOfflineOrder": Page(
+        "PurchaseService/ReportOfflineOrder",
+        _offline_order,
+        purchases.ReportOfflineOrderRequest(),
+        frozenset({"transaction_details"}),
+        _other_offline_order,
     ),
     "IdentifyMember": Page(
         "IdentifyService/IdentifyMember",

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from kit.transcripts import transcripts
-from loyalty_service.transport.errors.advice import ADVICE, EDGE_ADVICE, WRITING, Again
+from loyalty_service.transport.errors.advice import ADVICE, EDGE_ADVICE
+from loyalty_service.transport.errors.advice_terms import WRITING, Again
 from loyalty_service.transport.errors.catalogue import REASONS, ROWS
 from loyalty_service.transport.errors.edge import DOOR, LOCAL_REPLIES, EdgeRow
 from loyalty_service.transport.rpcs import RPCS

@@ -15,9 +15,9 @@ from loyalty_service.domain.records import TransactionStatus
 from tests.support.databases import Backend
 from tests.support.late_purchases import FIRST, History, state
 from tests.support.ledger import audit, balances, rows
-from tests.support.orders import DAY_MS, START_MS, Till, item
+from tests.support.orders import COFFEE, DAY_MS, START_MS, Till, basket, item, reward
 from tests.support.programs import add_member, enroll
-from tests.support.purchases import describe, offline, pay, start
+from tests.support.purchases import describe, offline, offline_order, pay, start
 
 HOUR_MS = 3_600_000
 
@@ -169,3 +169,27 @@ async def test_any_order_leaves_what_purchases_in_time_leave(backend: Backend, s
         assert found[name] == expected[name], name
     audit(in_time)
     audit(late)
+
+
+async def test_order_of_the_other_contract_is_taken_late_as_well(
+    till: Till, database_url: str
+) -> None:
+    """Once however often it comes; its reward is not taken, and its line earns nothing."""
+    await describe(till, FIRST)
+    guest = await member(till, 0)
+    content = basket(item(1000), reward(COFFEE))
+    later = await offline(till, "later", guest, till.now_ms - HOUR_MS)
+
+    first = await offline_order(till, guest, till.now_ms - DAY_MS, content)
+    again = await offline_order(till, guest, till.now_ms - DAY_MS, content)
+    other = await offline_order(till, guest, till.now_ms - DAY_MS, content, number="2")
+    nobody = await offline_order(till, "nobody", till.now_ms - DAY_MS, content, number="3")
+
+    assert later.result.earned_points == 1100
+    assert again.repeated
+    assert again.result == first.result
+    assert (first.result.earned_points, first.result.loyalty_id) == (1100, guest)
+    assert (other.result.earned_points, nobody.result.earned_points) == (100, 0)
+    assert nobody.result.loyalty_id is None
+    assert balances(database_url, guest) == (1300, 0)
+    assert flags(till) == {"redemption": 3, "member": 1}

@@ -72,6 +72,7 @@ def _longest(field: str) -> Any:
         "available_points": -(2**63),
         "required_points": 2**63 - 1,
         "status": max(TransactionStatus, key=lambda status: len(status.name)).name,
+        "original_transaction_id": WIDE_ID,
         "requested_status": max(TransactionStatus, key=lambda status: len(status.name)).name,
         # Each needs three bytes in a gRPC message.
         "idempotency_key": "%" * 255,

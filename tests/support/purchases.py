@@ -8,6 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.orders.report_offline_order import (
+    ReportOfflineOrder,
+    report_offline_order,
+)
+from loyalty_service.application.purchases.adjust_purchase import AdjustPurchase, adjust_purchase
+from loyalty_service.application.purchases.award_purchase import AwardPurchase, award_purchase
+from loyalty_service.application.purchases.confirm_purchase import (
+    ConfirmPurchase,
+    confirm_purchase,
+)
 from loyalty_service.application.purchases.finalize_purchase import finalize_purchase
 from loyalty_service.application.purchases.purchase import Purchase
 from loyalty_service.application.purchases.report_offline_purchase import (
@@ -16,8 +26,10 @@ from loyalty_service.application.purchases.report_offline_purchase import (
 )
 from loyalty_service.application.purchases.try_purchase import try_purchase
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import BasketLine
+from loyalty_service.domain.basket import Basket, BasketLine, basket_to_json
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.sessions import Session, SessionStatus
+from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.program_file.earning_records import (
     earning_from_json,
     promotions_from_json,
@@ -89,3 +101,41 @@ async def offline(
         purchase(till, visit, *lines, told_time=told_time, **words), loyalty_id=guest
     )
     return await till.call(report_offline_purchase, command)
+
+
+async def award(till: Till, original_id: str, current_id: str) -> Any:
+    """Give the member of a session the points of a purchase; return what was told."""
+    return await till.call(award_purchase, AwardPurchase(till.key, original_id, current_id))
+
+
+async def adjust(
+    till: Till, original_id: str, current_id: str, *lines: tuple[str, int | None]
+) -> Any:
+    """Take back lines of a purchase, each by its name and how many; return what was told."""
+    returned = tuple(ReturnedLine(*line) for line in lines)
+    command = AdjustPurchase(till.key, original_id, current_id, returned)
+    return await till.call(adjust_purchase, command)
+
+
+async def confirm(till: Till, current_id: str, original_id: str, mode: str = "CART") -> Any:
+    """Confirm a purchase; return what was told."""
+    return await till.call(
+        confirm_purchase, ConfirmPurchase(till.key, current_id, original_id, mode)
+    )
+
+
+async def offline_order(
+    till: Till, guest: str | None, paid_ms: int, content: Basket, *, number: str = "1"
+) -> Any:
+    """Report an order of a till of the RBI contract that was paid at an earlier moment."""
+    command = ReportOfflineOrder(
+        key=till.key,
+        channel="RESTAURANT",
+        service_mode="EAT_IN",
+        point_of_sale=PointOfSale(number, 9999, "Partner", None, None, None),
+        basket=content,
+        basket_json=basket_to_json(content),
+        told_time=datetime.fromtimestamp(paid_ms / 1000, UTC),
+        loyalty_id=guest,
+    )
+    return await till.call(report_offline_order, command)

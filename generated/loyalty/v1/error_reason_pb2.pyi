@@ -54,6 +54,13 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACCOUNT_NOT_FOUND: _ClassVar[ErrorReason]
     GRANT_TYPE_UNSUPPORTED: _ClassVar[ErrorReason]
     IDENTIFIER_TYPE_INVALID: _ClassVar[ErrorReason]
+    PURCHASE_NOT_FOUND: _ClassVar[ErrorReason]
+    ORIGINAL_OF_ANOTHER_MEMBER: _ClassVar[ErrorReason]
+    CONFIRMATION_NOT_NEEDED: _ClassVar[ErrorReason]
+    CONFIRMATION_MISMATCH: _ClassVar[ErrorReason]
+    CONFIRMATION_IMPOSSIBLE: _ClassVar[ErrorReason]
+    CONFIRMATION_TOO_LATE: _ClassVar[ErrorReason]
+    CONFIRMATION_DONE: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
@@ -107,6 +114,13 @@ SESSION_CLOSED: ErrorReason
 ACCOUNT_NOT_FOUND: ErrorReason
 GRANT_TYPE_UNSUPPORTED: ErrorReason
 IDENTIFIER_TYPE_INVALID: ErrorReason
+PURCHASE_NOT_FOUND: ErrorReason
+ORIGINAL_OF_ANOTHER_MEMBER: ErrorReason
+CONFIRMATION_NOT_NEEDED: ErrorReason
+CONFIRMATION_MISMATCH: ErrorReason
+CONFIRMATION_IMPOSSIBLE: ErrorReason
+CONFIRMATION_TOO_LATE: ErrorReason
+CONFIRMATION_DONE: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason

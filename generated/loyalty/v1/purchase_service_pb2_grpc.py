@@ -53,6 +53,31 @@ class PurchaseServiceStub:
                 request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseResponse.FromString,
                 _registered_method=True)
+        self.AwardPurchase = channel.unary_unary(
+                '/loyalty.v1.PurchaseService/AwardPurchase',
+                request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.AwardPurchaseRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.AwardPurchaseResponse.FromString,
+                _registered_method=True)
+        self.AdjustPurchase = channel.unary_unary(
+                '/loyalty.v1.PurchaseService/AdjustPurchase',
+                request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustPurchaseRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustPurchaseResponse.FromString,
+                _registered_method=True)
+        self.AdjustWithoutReceipt = channel.unary_unary(
+                '/loyalty.v1.PurchaseService/AdjustWithoutReceipt',
+                request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustWithoutReceiptRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustWithoutReceiptResponse.FromString,
+                _registered_method=True)
+        self.ConfirmPurchase = channel.unary_unary(
+                '/loyalty.v1.PurchaseService/ConfirmPurchase',
+                request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ConfirmPurchaseRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ConfirmPurchaseResponse.FromString,
+                _registered_method=True)
+        self.ReportOfflineOrder = channel.unary_unary(
+                '/loyalty.v1.PurchaseService/ReportOfflineOrder',
+                request_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflineOrderRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflineOrderResponse.FromString,
+                _registered_method=True)
 
 
 class PurchaseServiceServicer:
@@ -97,6 +122,57 @@ class PurchaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AwardPurchase(self, request, context):
+        """Gives the member of a session the points of a purchase that was finalized without a member, and
+        closes the session. ES documents the path and the request, and of the answer the fields here.
+
+        It does what ClaimReceipt does with the receipt's code, within the same days and limits. A
+        purchase is awarded once: then it is refused with RECEIPT_ALREADY_CLAIMED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustPurchase(self, request, context):
+        """Takes back lines of an earlier purchase, with the points that they earned, and closes the
+        session in which they came back.
+
+        It does what ReturnLines does: what is taken is what the purchase earned less what the rest of
+        it earns, by what it earned by. Points that wait to be confirmed go first. Points that were
+        spent for the purchase stay spent. ES documents the paths and the request, not the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustWithoutReceipt(self, request, context):
+        """Takes from the member of a session what products earn that come back without their receipt, by
+        the rate that all orders have, and closes the session. Promotions and goals stay as they are,
+        for nobody knows of which purchase the products are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmPurchase(self, request, context):
+        """Lets a member spend the points of a purchase that waited to be confirmed, as ES documents it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportOfflineOrder(self, request, context):
+        """Takes an order of a till of the RBI contract that was paid while the till could not call. It is
+        a call of our own: what ReportOfflinePurchase does, with the order as RecordUnclaimedOrder has
+        it.
+
+        Its rewards are not taken, and its offers not counted; their lines earn nothing. The same order
+        again, by its time, store, terminal, number, lines and member, gets the first answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PurchaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +190,31 @@ def add_PurchaseServiceServicer_to_server(servicer, server):
                     servicer.ReportOfflinePurchase,
                     request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseResponse.SerializeToString,
+            ),
+            'AwardPurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.AwardPurchase,
+                    request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.AwardPurchaseRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.AwardPurchaseResponse.SerializeToString,
+            ),
+            'AdjustPurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustPurchase,
+                    request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustPurchaseRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustPurchaseResponse.SerializeToString,
+            ),
+            'AdjustWithoutReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustWithoutReceipt,
+                    request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustWithoutReceiptRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.AdjustWithoutReceiptResponse.SerializeToString,
+            ),
+            'ConfirmPurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmPurchase,
+                    request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ConfirmPurchaseRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ConfirmPurchaseResponse.SerializeToString,
+            ),
+            'ReportOfflineOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOfflineOrder,
+                    request_deserializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflineOrderRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflineOrderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -201,6 +302,141 @@ class PurchaseService:
             '/loyalty.v1.PurchaseService/ReportOfflinePurchase',
             loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseRequest.SerializeToString,
             loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflinePurchaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AwardPurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.PurchaseService/AwardPurchase',
+            loyalty_dot_v1_dot_purchase__service__pb2.AwardPurchaseRequest.SerializeToString,
+            loyalty_dot_v1_dot_purchase__service__pb2.AwardPurchaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustPurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.PurchaseService/AdjustPurchase',
+            loyalty_dot_v1_dot_purchase__service__pb2.AdjustPurchaseRequest.SerializeToString,
+            loyalty_dot_v1_dot_purchase__service__pb2.AdjustPurchaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustWithoutReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.PurchaseService/AdjustWithoutReceipt',
+            loyalty_dot_v1_dot_purchase__service__pb2.AdjustWithoutReceiptRequest.SerializeToString,
+            loyalty_dot_v1_dot_purchase__service__pb2.AdjustWithoutReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmPurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.PurchaseService/ConfirmPurchase',
+            loyalty_dot_v1_dot_purchase__service__pb2.ConfirmPurchaseRequest.SerializeToString,
+            loyalty_dot_v1_dot_purchase__service__pb2.ConfirmPurchaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOfflineOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.PurchaseService/ReportOfflineOrder',
+            loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflineOrderRequest.SerializeToString,
+            loyalty_dot_v1_dot_purchase__service__pb2.ReportOfflineOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

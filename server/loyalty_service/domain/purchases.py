@@ -8,6 +8,10 @@ from fractions import Fraction
 
 from loyalty_service.domain.prompt_catalogue import Prompt
 
+WAITS = "waits"
+CONFIRMED = "confirmed"
+"""What becomes of an order whose points wait until it is confirmed."""
+
 NEAR_MISSES_MAX = 3
 """Promotions that a till is told of."""
 

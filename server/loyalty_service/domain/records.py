@@ -162,11 +162,6 @@ class Code:
         return self.expires_ms - self.created_ms > self.lifetime_s * 1000
 
 
-WAITS = "waits"
-CONFIRMED = "confirmed"
-"""What becomes of an order whose points wait until it is confirmed."""
-
-
 @dataclass(slots=True)
 class Transaction:
     """

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from loyalty.v1 import order_pb2
+from loyalty.v1 import purchase_service_pb2 as purchases
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 from loyalty_service.domain.flags import AMOUNT_ROUNDED, FIELD_IGNORED, TEXT_REPAIRED, Mend
@@ -97,11 +98,12 @@ def put_right(request: Message, mends: list[Mend]) -> Left:
             # Many programs write a blank where they have none.
             if request.HasField(name) and not getattr(request, name).strip():
                 request.ClearField(name)
-    elif not isinstance(request, pb.RecordUnclaimedOrderRequest):
+    elif isinstance(request, pb.RecordUnclaimedOrderRequest):
+        if request.status not in _STATUSES:
+            request.ClearField("status")
+            mends.append(Mend(FIELD_IGNORED, "status"))
+    elif not isinstance(request, purchases.ReportOfflineOrderRequest):
         return []
-    elif request.status not in _STATUSES:
-        request.ClearField("status")
-        mends.append(Mend(FIELD_IGNORED, "status"))
     left: Left = []
     for name, known in _NEEDED:
         if getattr(request, name) not in known[1:]:

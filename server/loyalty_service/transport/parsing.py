@@ -12,6 +12,7 @@ import structlog
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from loyalty.v1 import purchase_service_pb2 as purchases
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.flags import Mend
@@ -64,7 +65,12 @@ VIOLATIONS_MAX = 250
 WINDOW = 50
 """Elements of a longer list that are looked through at once for what is wrong with them."""
 
-ORDERS = (pb.ValidateOrderRequest, pb.ReportOrderRequest, pb.RecordUnclaimedOrderRequest)
+ORDERS = (
+    pb.ValidateOrderRequest,
+    pb.ReportOrderRequest,
+    pb.RecordUnclaimedOrderRequest,
+    purchases.ReportOfflineOrderRequest,
+)
 """Requests with an order that is looked at."""
 
 _NOT_CHECKED = "can't be checked: too much of it breaks the rules of the contract"

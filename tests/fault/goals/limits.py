@@ -44,6 +44,13 @@ AMOUNTS = {"OrderLine.price": AMOUNT_MINOR_MAX}
 """Limits that hang on the program's currency, in its minor units, and so are not in the proto."""
 
 UNUSED = {
+    "AdjustWithoutReceiptRequest.channel",
+    "ReportOfflineOrderRequest.loyalty_id",
+    "ReportOfflineOrderRequest.order_time",
+    "AdjustPurchaseRequest.correlation_id",
+    "AdjustPurchaseRequest.transaction_date",
+    "AwardPurchaseRequest.external_transaction_id",
+    "ConfirmPurchaseRequest.mode",
     "ReportOfflinePurchaseRequest.action",
     "ReportOfflinePurchaseRequest.call_id",
     "ReportOfflinePurchaseRequest.channel",
@@ -100,7 +107,7 @@ UNUSED = {
 }
 """Fields of which any value is taken: nobody needs them, so that none is refused for them."""
 
-PAID = {"TransactionService/RecordUnclaimedOrder"}
+PAID = {"TransactionService/RecordUnclaimedOrder", "PurchaseService/ReportOfflineOrder"}
 """Calls whose template is an order that is paid; a ReportOrder's is still open."""
 
 PUT_RIGHT = {
@@ -113,6 +120,8 @@ PUT_RIGHT = {
     "RecordUnclaimedOrderRequest.channel",
     "RecordUnclaimedOrderRequest.service_mode",
     "RecordUnclaimedOrderRequest.status",
+    "ReportOfflineOrderRequest.channel",
+    "ReportOfflineOrderRequest.service_mode",
 }
 """
 Fields of which any value is taken in a paid order, though the contract limits them; besides these

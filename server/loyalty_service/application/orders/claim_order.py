@@ -40,7 +40,8 @@ from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.records import WAITS, Member, Transaction, TransactionStatus
+from loyalty_service.domain.purchases import WAITS
+from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,8 @@ def answer_of_close(
     return Repeated(kept.answer, frozenset(json.loads(kept.stores or "[]")))
 
 
-def close_session(unit: Unit, session: Session, transaction_id: str, now_ms: int) -> None:
-    """Close a session with the order that it was for."""
+def close_session(unit: Unit, session: Session, transaction_id: str | None, now_ms: int) -> None:
+    """Close a session with the order that it was for, where there is one."""
     unit.change(
         session,
         status=SessionStatus.CLOSED,

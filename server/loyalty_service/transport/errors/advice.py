@@ -7,50 +7,19 @@ The OpenAPI document and the reference page are made of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
-
-class Again(StrEnum):
-    """Whether the call may be sent again, and under which idempotency key."""
-
-    SAME_KEY = "same key"
-    """As it is, under the same key: after the wait that the answer tells, or at once."""
-
-    CORRECTED = "corrected"
-    """Only once what is wrong has changed; the same key may be used, for a refusal keeps none."""
-
-    NEW_KEY = "new key"
-    """As it is, but under a key that was never used."""
-
-    NEVER = "never"
-    """The same call can't succeed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """
-    What to do about an error.
-
-    Attributes:
-        again: Whether sending again helps.
-        cashier_en: A sentence for the cashier.
-        cashier_fr: The same in French.
-        calls: Names of the methods that give it; empty where every one can.
-    """
-
-    again: Again
-    cashier_en: str
-    cashier_fr: str
-    calls: tuple[str, ...] = ()
-
-
-WRITING = "writing"
-"""Stands in `Advice.calls` for every method that writes."""
+from loyalty_service.transport.errors.advice_terms import WRITING, Advice, Again
+from loyalty_service.transport.errors.purchase_advice import (
+    ADJUST,
+    AWARD,
+    NO_RECEIPT,
+    PURCHASE_ADVICE,
+    PURCHASES,
+)
 
 _IDENTIFY = "IdentifyMember"
 _AGAIN = "IdentifyMemberAgain"
-_PURCHASES = ("TryPurchase", "FinalizePurchase", "ReportOfflinePurchase")
 _STATUS = "ChangeTransactionStatus"
 _VALIDATE = "ValidateOrder"
 _REPORT = "ReportOrder"
@@ -120,22 +89,23 @@ ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "Loyalty does not know this visit. Start a new order.",
         "Le programme de fidélité ne connaît pas cette visite. Commencez une nouvelle commande.",
-        _PURCHASES,
+        PURCHASES,
     ),
     "SESSION_CLOSED": Advice(
         Again.CORRECTED,
         "This visit has ended. Start a new order.",
         "Cette visite est terminée. Commencez une nouvelle commande.",
-        _PURCHASES,
+        PURCHASES,
     ),
     "ACCOUNT_NOT_FOUND": Advice(
         Again.CORRECTED,
         "No member is known by this. Ask the guest for another way to find the membership.",
         "Aucun membre n'est connu ainsi. Demandez au client une autre façon de trouver l'adhésion.",
-        (_SESSION,),
+        (_SESSION, AWARD, NO_RECEIPT),
     ),
     "GRANT_TYPE_UNSUPPORTED": replace(_SETUP, calls=("IssueToken",)),
     "IDENTIFIER_TYPE_INVALID": replace(_SETUP, calls=(_SESSION,)),
+    **PURCHASE_ADVICE,
     "API_KEY_MISSING": _SETUP,
     "API_KEY_INVALID": _SETUP,
     "ROLE_NOT_ALLOWED": _SETUP,
@@ -143,7 +113,8 @@ ADVICE: Mapping[str, Advice] = {
         _SETUP, calls=(WRITING, *_BY_ID, "GetOutcome", _PROMO, "ListIncentives")
     ),
     "STORE_NOT_FOUND": replace(
-        _SETUP, calls=(_SESSION, _IDENTIFY, *_ORDERS, _UNCLAIMED, "ListIncentives")
+        _SETUP,
+        calls=(_SESSION, _IDENTIFY, *_ORDERS, _UNCLAIMED, "ReportOfflineOrder", "ListIncentives"),
     ),
     "MEMBER_NOT_FOUND": Advice(
         Again.CORRECTED,
@@ -218,7 +189,10 @@ ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "The guest does not have enough points. Remove a reward and try again.",
         "Le client n'a pas assez de points. Retirez une récompense et réessayez.",
-        (_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _RETURN, _POINTS, "AdjustPoints", _GRANT),
+        (
+            *(_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _RETURN, _POINTS, "AdjustPoints"),
+            *(_GRANT, ADJUST, NO_RECEIPT),
+        ),
     ),
     "TRANSACTION_NOT_FOUND": _UNKNOWN_ORDER,
     "TRANSACTION_NOT_CLAIMABLE": Advice(
@@ -250,7 +224,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "The points of this receipt were already given.",
         "Les points de ce reçu ont déjà été accordés.",
-        (_RECEIPT,),
+        (_RECEIPT, AWARD),
     ),
     "ORDER_ALREADY_CLAIMED": Advice(
         Again.NEVER,
@@ -262,13 +236,13 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "This receipt is too old to earn points.",
         "Ce reçu est trop ancien pour donner des points.",
-        (_RECEIPT,),
+        (_RECEIPT, AWARD),
     ),
     "RECEIPT_LIMIT_REACHED": Advice(
         Again.CORRECTED,
         "You have claimed as many receipts as you can for now. Try again later.",
         "Vous avez réclamé autant de reçus que possible pour le moment. Réessayez plus tard.",
-        (_RECEIPT,),
+        (_RECEIPT, AWARD),
     ),
     "VOID_TOO_LATE": Advice(
         Again.NEVER,
@@ -280,13 +254,13 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "This order is too old: its points stay as they are.",
         "Cette commande est trop ancienne: ses points restent tels quels.",
-        (_RETURN,),
+        (_RETURN, ADJUST),
     ),
     "TRANSACTION_NOT_RETURNABLE": Advice(
         Again.NEVER,
         "This order is not paid or was cancelled: there are no points to take back.",
         "Cette commande n'est pas payée ou a été annulée: il n'y a pas de points à reprendre.",
-        (_RETURN,),
+        (_RETURN, ADJUST),
     ),
     "PROMO_CODE_NOT_FOUND": Advice(
         Again.CORRECTED,
@@ -307,7 +281,7 @@ ADVICE: Mapping[str, Advice] = {
         (_PROMO,),
     ),
     "CONTRACT_NOT_SERVED": replace(
-        _SETUP, calls=(_ANONYMOUS, _SESSION, *_PURCHASES, _AGAIN, _STATUS)
+        _SETUP, calls=(_ANONYMOUS, _SESSION, *PURCHASES, _AGAIN, _STATUS)
     ),
     "EMAIL_TAKEN": Advice(
         Again.CORRECTED,
@@ -325,7 +299,10 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "This membership is blocked. Go on without it, and ask the guest to call us.",
         "Cette adhésion est bloquée. Continuez sans elle et demandez au client de nous appeler.",
-        (_IDENTIFY, _AGAIN, *_ORDERS, _STATUS, _RECEIPT, _PROMO, "IssueCode", _POINTS, _GRANT),
+        (
+            *(_IDENTIFY, _AGAIN, *_ORDERS, _STATUS, _RECEIPT, AWARD, _PROMO, "IssueCode"),
+            *(_POINTS, _GRANT),
+        ),
     ),
     "CODE_REQUIRED": Advice(
         Again.CORRECTED,
@@ -345,7 +322,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "This is more than the program gives at once. Call support.",
         "C'est plus que ce que le programme accorde en une fois. Appelez le soutien technique.",
-        (_RECEIPT, _POINTS, "AdjustPoints", _PROMO),
+        (_RECEIPT, AWARD, _POINTS, "AdjustPoints", _PROMO),
     ),
     "STORAGE_UNAVAILABLE": _LATER,
     "REQUEST_NOT_RECEIVED": _LATER,

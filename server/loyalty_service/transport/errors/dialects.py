@@ -11,6 +11,7 @@ from loyalty_service.domain.es_errors import (
     GrantTypeUnsupportedError,
     IdentifierTypeInvalidError,
 )
+from loyalty_service.domain.purchase_errors import ConfirmationTooLateError
 
 
 class Dialect(StrEnum):
@@ -98,6 +99,7 @@ OAUTH_BY_STATUS: Mapping[int, OAuthWords] = {
 """Words of OAuth 2.0 for what has none of its own, by the HTTP status that it has elsewhere."""
 
 _INVALID_CORRELATION_ID = EsWords("Invalid Correlation ID")
+_NO_CORRELATION_ID = EsWords("Must provide a session correlation ID")
 _INVALID_LOYALTY_ID = EsWords("Invalid loyaltyId")
 
 
@@ -139,6 +141,18 @@ RPCS: Mapping[str, RpcWords] = {
             GrantTypeUnsupportedError: OAuthWords("unsupported_grant_type"),
             e.RoleNotAllowedError: OAuthWords("unauthorized_client"),
         },
+    ),
+    "PurchaseService/AwardPurchase": RpcWords(
+        Dialect.ES,
+        fields={"currentCorrelationId": FieldWords(_NO_CORRELATION_ID)},
+        errors={
+            e.ReceiptAlreadyClaimedError: EsWords("Transaction was already awarded"),
+            e.ReceiptExpiredError: EsWords("Transaction is older than {days} days."),
+        },
+    ),
+    "PurchaseService/ConfirmPurchase": RpcWords(
+        Dialect.ES,
+        errors={ConfirmationTooLateError: EsWords("Transaction is older than {days} days.")},
     ),
 }
 """RPCs whose contract has its own table of errors; all others use the words of their path."""

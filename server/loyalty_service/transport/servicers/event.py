@@ -42,6 +42,7 @@ _STATUSES: dict[EventKind, type[Blocked | CodeStatus | TransactionStatus]] = {
             EventKind.ORDER_RECORDED,
             EventKind.RECEIPT_CLAIMED,
             EventKind.LINES_RETURNED,
+            EventKind.ORDER_CONFIRMED,
         ),
         TransactionStatus,
     ),

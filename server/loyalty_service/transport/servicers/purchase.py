@@ -5,7 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from google.protobuf.struct_pb2 import Struct
+
+from loyalty.v1 import order_pb2
 from loyalty.v1 import purchase_service_pb2 as pb
+from loyalty_service.application.orders.report_offline_order import (
+    OfflineOrderTaken,
+    ReportOfflineOrder,
+    report_offline_order,
+)
+from loyalty_service.application.purchases.adjust_purchase import (
+    Adjusted,
+    AdjustPurchase,
+    adjust_purchase,
+)
+from loyalty_service.application.purchases.adjust_without_receipt import (
+    AdjustedWithoutReceipt,
+    AdjustWithoutReceipt,
+    adjust_without_receipt,
+)
+from loyalty_service.application.purchases.award_purchase import (
+    Awarded,
+    AwardPurchase,
+    award_purchase,
+)
+from loyalty_service.application.purchases.confirm_purchase import (
+    Confirmed,
+    ConfirmPurchase,
+    confirm_purchase,
+)
 from loyalty_service.application.purchases.finalize_purchase import finalize_purchase
 from loyalty_service.application.purchases.purchase import Purchase, Purchased
 from loyalty_service.application.purchases.report_offline_purchase import (
@@ -13,10 +41,13 @@ from loyalty_service.application.purchases.report_offline_purchase import (
     report_offline_purchase,
 )
 from loyalty_service.application.purchases.try_purchase import try_purchase
+from loyalty_service.domain.basket import basket_to_json
 from loyalty_service.domain.earning import PromotionPoints
 from loyalty_service.domain.purchases import NearMiss
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.texts import clean
 from loyalty_service.transport.call import Call
+from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from loyalty_service.transport.servicers.purchase_reading import PurchaseReader
 from loyalty_service.transport.servicers.timestamps import timestamp
 
@@ -49,6 +80,70 @@ class PurchaseServicer:
         command = OfflinePurchase(_purchase(request, call), loyalty_id)
         render = _renderer(call, _reported)
         return await call.write(report_offline_purchase, command, render, paid=True)
+
+    async def AwardPurchase(self, request: pb.AwardPurchaseRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = AwardPurchase(
+            call.key, request.original_correlation_id, request.current_correlation_id
+        )
+        return await call.write(award_purchase, command, _awarded)
+
+    async def AdjustPurchase(self, request: pb.AdjustPurchaseRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        reader = PurchaseReader(call.program)
+        basket = reader.basket(request.reversal_line_items, Struct())
+        call.mends += tuple(reader.mends)
+        command = AdjustPurchase(
+            call.key,
+            request.original_transaction_id,
+            request.current_correlation_id,
+            tuple(ReturnedLine(one.reference_id, one.quantity) for one in basket.lines),
+        )
+        return await call.write(adjust_purchase, command, _adjusted, paid=True)
+
+    async def AdjustWithoutReceipt(  # noqa: N802
+        self, request: pb.AdjustWithoutReceiptRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        reader = PurchaseReader(call.program)
+        basket = reader.basket(request.reversal_line_items, Struct())
+        call.mends += tuple(reader.mends)
+        command = AdjustWithoutReceipt(call.key, request.correlation_id, basket)
+        return await call.write(adjust_without_receipt, command, _taken_back, paid=True)
+
+    async def ConfirmPurchase(  # noqa: N802
+        self, request: pb.ConfirmPurchaseRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = ConfirmPurchase(
+            call.key,
+            request.correlation_id,
+            request.original_transaction_id,
+            clean(request.mode, MODE_MAX).upper(),
+        )
+        return await call.write(confirm_purchase, command, _confirmed)
+
+    async def ReportOfflineOrder(  # noqa: N802
+        self, request: pb.ReportOfflineOrderRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        details = request.transaction_details
+        basket, mends = read_basket(details, call.program, paid=True)
+        reader = PurchaseReader(call.program)
+        told_time = reader.time(request.order_time, "order_time")
+        call.mends += (*mends, *reader.mends)
+        command = ReportOfflineOrder(
+            key=call.key,
+            channel=order_pb2.TransactionDetails.Channel.Name(request.channel),
+            service_mode=order_pb2.TransactionDetails.ServiceMode.Name(request.service_mode),
+            point_of_sale=point_of_sale(details.pos_vendor),
+            basket=basket,
+            basket_json=basket_to_json(basket),
+            told_time=told_time,
+            loyalty_id=clean(request.loyalty_id, TOKEN_MAX).lower() or None,
+            mends=call.mends,
+        )
+        return await call.write(report_offline_order, command, _taken, paid=True)
 
 
 Request = pb.TryPurchaseRequest | pb.FinalizePurchaseRequest | pb.ReportOfflinePurchaseRequest
@@ -137,6 +232,50 @@ def _paid(purchased: Purchased, digits: int) -> dict[str, Any]:
         "receipt_code": purchased.receipt_code,
         "confirmation_details": confirmation,
     }
+
+
+def _awarded(awarded: Awarded) -> bytes:
+    return pb.AwardPurchaseResponse(
+        loyalty_id=awarded.loyalty_id,
+        original_transaction_id=awarded.original_id,
+        points_earned=awarded.earned_points,
+    ).SerializeToString()
+
+
+def _adjusted(adjusted: Adjusted) -> bytes:
+    return pb.AdjustPurchaseResponse(
+        transaction_id=adjusted.current_id,
+        original_transaction_id=adjusted.original_id,
+        points_earned=adjusted.earned_points,
+        points_balance=adjusted.points,
+        available_points_balance=adjusted.available_points,
+    ).SerializeToString()
+
+
+def _taken_back(adjusted: AdjustedWithoutReceipt) -> bytes:
+    return pb.AdjustWithoutReceiptResponse(
+        transaction_id=adjusted.correlation_id,
+        points_earned=adjusted.earned_points,
+        points_balance=adjusted.points,
+        available_points_balance=adjusted.available_points,
+    ).SerializeToString()
+
+
+def _confirmed(_: Confirmed) -> bytes:
+    return pb.ConfirmPurchaseResponse(
+        message="The transaction has been fully confirmed."
+    ).SerializeToString()
+
+
+def _taken(taken: OfflineOrderTaken) -> bytes:
+    return pb.ReportOfflineOrderResponse(
+        transaction_id=taken.transaction_id,
+        loyalty_id=taken.loyalty_id,
+        points=taken.available_points,
+        points_earned=taken.earned_points,
+        effective_time=timestamp(taken.effective_ms),
+        record_time=timestamp(taken.recorded_ms),
+    ).SerializeToString()
 
 
 def _offer(one: PromotionPoints) -> pb.PurchaseOffer:
