@@ -30,6 +30,7 @@ return {
     { method = "GET", path = "/loyalty/operator/liability", request = "loyalty.v1.GetLiabilityRequest" },
     { method = "GET", path = "/loyalty/operator/program", request = "loyalty.v1.GetProgramRequest" },
     { method = "GET", path = "/loyalty/operator/program/versions", request = "loyalty.v1.ListProgramVersionsRequest" },
+    { method = "GET", path = "/loyalty/operator/webhooks", request = "loyalty.v1.ListWebhooksRequest" },
     { method = "POST", path = "/loyalty/orders/search", request = "loyalty.v1.SearchOrdersRequest" },
     { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
     { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetOutcomeRequest" },
@@ -302,6 +303,10 @@ return {
       pageToken = { name = "pageToken", type = "string" },
       page_token = { name = "pageToken", type = "string" },
       account = { name = "account", type = "enum", words = { "AVAILABLE", "HELD" } },
+    },
+    ["loyalty.v1.ListWebhooksRequest"] = {
+      maxMessages = { name = "maxMessages", type = "integer", least = -2147483648, most = 2147483647 },
+      max_messages = { name = "maxMessages", type = "integer", least = -2147483648, most = 2147483647 },
     },
     ["loyalty.v1.MergeMembersRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -704,6 +709,8 @@ return {
     },
     ["loyalty.v1.ListTransfersRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.ListWebhooksRequest"] = {
     },
     ["loyalty.v1.MergeMembersRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },

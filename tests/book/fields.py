@@ -134,6 +134,7 @@ FIELDS: Mapping[str, str] = {
     "GetLiabilityRequest.months": PLAIN,
     "GetProgramRequest.version": PLAIN,
     "ListCodeWaitsRequest.store_id": "store",
+    "ListWebhooksRequest.max_messages": PLAIN,
     "AssignPointsRequest.partner": PLAIN,
     "AssignPointsRequest.points": PLAIN,
     "AssignPointsRequest.reference": PLAIN,

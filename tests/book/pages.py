@@ -481,6 +481,10 @@ async def _waits(desk: Desk) -> Message:
     return operators.ListCodeWaitsRequest(store_id=desk.order().pos_vendor.store_id)
 
 
+async def _webhooks(_: Desk) -> Message:
+    return operators.ListWebhooksRequest(max_messages=1)
+
+
 async def _liability(_: Desk) -> Message:
     return operators.GetLiabilityRequest()
 
@@ -834,6 +838,12 @@ BOOK: Mapping[str, Page] = {
         _waits,
         operators.ListCodeWaitsRequest(store_id=0),
         frozenset({"store_id"}),
+    ),
+    "ListWebhooks": Page(
+        "OperatorService/ListWebhooks",
+        _webhooks,
+        operators.ListWebhooksRequest(max_messages=-1),
+        frozenset({"max_messages"}),
     ),
     "GetLiability": Page(
         "OperatorService/GetLiability",

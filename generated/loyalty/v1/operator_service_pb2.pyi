@@ -124,3 +124,55 @@ class GetLiabilityResponse(_message.Message):
     members: int
     months: _containers.RepeatedCompositeFieldContainer[GetLiabilityResponse.Month]
     def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., members: _Optional[int] = ..., months: _Optional[_Iterable[_Union[GetLiabilityResponse.Month, _Mapping]]] = ...) -> None: ...
+
+class ListWebhooksRequest(_message.Message):
+    __slots__ = ("max_messages",)
+    MAX_MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    max_messages: int
+    def __init__(self, max_messages: _Optional[int] = ...) -> None: ...
+
+class ListWebhooksResponse(_message.Message):
+    __slots__ = ("webhooks",)
+    class Message(_message.Message):
+        __slots__ = ("message_id", "dead", "attempts", "begin_time", "next_time", "http_status", "problem", "type")
+        MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+        DEAD_FIELD_NUMBER: _ClassVar[int]
+        ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+        BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+        NEXT_TIME_FIELD_NUMBER: _ClassVar[int]
+        HTTP_STATUS_FIELD_NUMBER: _ClassVar[int]
+        PROBLEM_FIELD_NUMBER: _ClassVar[int]
+        TYPE_FIELD_NUMBER: _ClassVar[int]
+        message_id: str
+        dead: bool
+        attempts: int
+        begin_time: _timestamp_pb2.Timestamp
+        next_time: _timestamp_pb2.Timestamp
+        http_status: int
+        problem: str
+        type: str
+        def __init__(self, message_id: _Optional[str] = ..., dead: _Optional[bool] = ..., attempts: _Optional[int] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., http_status: _Optional[int] = ..., problem: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
+    class Webhook(_message.Message):
+        __slots__ = ("webhook_id", "url", "types", "create_time", "disable_time", "disable_reason", "waiting", "dead", "messages")
+        WEBHOOK_ID_FIELD_NUMBER: _ClassVar[int]
+        URL_FIELD_NUMBER: _ClassVar[int]
+        TYPES_FIELD_NUMBER: _ClassVar[int]
+        CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+        DISABLE_TIME_FIELD_NUMBER: _ClassVar[int]
+        DISABLE_REASON_FIELD_NUMBER: _ClassVar[int]
+        WAITING_FIELD_NUMBER: _ClassVar[int]
+        DEAD_FIELD_NUMBER: _ClassVar[int]
+        MESSAGES_FIELD_NUMBER: _ClassVar[int]
+        webhook_id: str
+        url: str
+        types: _containers.RepeatedScalarFieldContainer[str]
+        create_time: _timestamp_pb2.Timestamp
+        disable_time: _timestamp_pb2.Timestamp
+        disable_reason: str
+        waiting: int
+        dead: int
+        messages: _containers.RepeatedCompositeFieldContainer[ListWebhooksResponse.Message]
+        def __init__(self, webhook_id: _Optional[str] = ..., url: _Optional[str] = ..., types: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disable_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disable_reason: _Optional[str] = ..., waiting: _Optional[int] = ..., dead: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[ListWebhooksResponse.Message, _Mapping]]] = ...) -> None: ...
+    WEBHOOKS_FIELD_NUMBER: _ClassVar[int]
+    webhooks: _containers.RepeatedCompositeFieldContainer[ListWebhooksResponse.Webhook]
+    def __init__(self, webhooks: _Optional[_Iterable[_Union[ListWebhooksResponse.Webhook, _Mapping]]] = ...) -> None: ...

@@ -55,6 +55,11 @@ class OperatorServiceStub:
                 request_serializer=loyalty_dot_v1_dot_operator__service__pb2.GetLiabilityRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_operator__service__pb2.GetLiabilityResponse.FromString,
                 _registered_method=True)
+        self.ListWebhooks = channel.unary_unary(
+                '/loyalty.v1.OperatorService/ListWebhooks',
+                request_serializer=loyalty_dot_v1_dot_operator__service__pb2.ListWebhooksRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_operator__service__pb2.ListWebhooksResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -93,6 +98,14 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWebhooks(self, request, context):
+        """Lists the webhooks of the program, without their secrets, and of each the messages that wait or
+        were given up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +128,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.GetLiability,
                     request_deserializer=loyalty_dot_v1_dot_operator__service__pb2.GetLiabilityRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_operator__service__pb2.GetLiabilityResponse.SerializeToString,
+            ),
+            'ListWebhooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhooks,
+                    request_deserializer=loyalty_dot_v1_dot_operator__service__pb2.ListWebhooksRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_operator__service__pb2.ListWebhooksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +244,33 @@ class OperatorService:
             '/loyalty.v1.OperatorService/GetLiability',
             loyalty_dot_v1_dot_operator__service__pb2.GetLiabilityRequest.SerializeToString,
             loyalty_dot_v1_dot_operator__service__pb2.GetLiabilityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.OperatorService/ListWebhooks',
+            loyalty_dot_v1_dot_operator__service__pb2.ListWebhooksRequest.SerializeToString,
+            loyalty_dot_v1_dot_operator__service__pb2.ListWebhooksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from loyalty_service.application.reading import GoingMonth, Reader
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
+from loyalty_service.domain.events import RecordedEvent
 from loyalty_service.domain.guessing import Scope, ScopeKind, Wait
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.reports import Liability
+from loyalty_service.domain.webhooks import Delivery, DeliveryStatus, Webhook
 
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_MAX = 50
@@ -18,6 +20,9 @@ PAGE_SIZE_MAX = 50
 
 WAITS_MAX = 1000
 MONTHS_DEFAULT = 24
+
+MESSAGES_COUNTED = 1000
+"""Messages of a webhook that are counted; there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +124,38 @@ async def liability_of(
     owed = await reader.liability(program, now_ms, ages=False)
     going = await reader.would_go(program, program, now_ms)
     return owed, going[: months or MONTHS_DEFAULT]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedWebhook:
+    """
+    A webhook, and its messages that did not arrive.
+
+    Attributes:
+        dead: How many were given up, at most MESSAGES_COUNTED.
+        waiting: How many are sent again, in the same way.
+        told: The first of them, each with its event, which is absent where it was pruned.
+    """
+
+    webhook: Webhook
+    dead: int
+    waiting: int
+    told: Sequence[tuple[Delivery, RecordedEvent | None]]
+
+
+async def webhooks_of(reader: Reader, program_id: str, most: int) -> Sequence[WatchedWebhook]:
+    """List the webhooks of a program, and of each *most* messages that did not arrive."""
+    found = []
+    for webhook in await reader.webhooks():
+        if webhook.program_id != program_id:
+            continue
+        dead, waiting = [
+            await reader.deliveries(webhook.webhook_id, (status,), MESSAGES_COUNTED)
+            for status in (DeliveryStatus.DEAD, DeliveryStatus.WAITING)
+        ]
+        told = [*dead, *waiting][:most]
+        events = await reader.events_of([one.event_id for one in told]) if told else ()
+        by_id = {event.event_id: event for event in events}
+        pairs = [(one, by_id.get(one.event_id)) for one in told]
+        found.append(WatchedWebhook(webhook, len(dead), len(waiting), pairs))
+    return found

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from loyalty.v1 import operator_service_pb2 as pb
 from loyalty_service.application.operators.look import (
+    WatchedWebhook,
     liability_of,
     program_as_of,
     versions_of,
     waits_of,
+    webhooks_of,
 )
 from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.events import RecordedEvent
+from loyalty_service.domain.feed import type_of
 from loyalty_service.domain.guessing import ScopeKind, Wait
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
+from loyalty_service.domain.webhooks import Delivery, DeliveryStatus
 from loyalty_service.program_file.writing import program_text
 from loyalty_service.transport.call import Call
+from loyalty_service.transport.servicers.event import event_name
 from loyalty_service.transport.servicers.timestamps import timestamp
+
+MESSAGES_DEFAULT = 20
+MESSAGES_MAX = 100
+"""Messages of a webhook that are told."""
 
 FILES_MAX = 16
 """Program files that are kept: a version never changes."""
@@ -99,6 +110,43 @@ class OperatorServicer:
                 pb.GetLiabilityResponse.Month(month=one.month, points=one.points) for one in going
             ],
         ).SerializeToString()
+
+    async def ListWebhooks(self, request: pb.ListWebhooksRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        most = min(request.max_messages or MESSAGES_DEFAULT, MESSAGES_MAX)
+        async with call.read() as reader:
+            found = await webhooks_of(reader, call.key.program_id, most)
+        return pb.ListWebhooksResponse(webhooks=map(_webhook, found)).SerializeToString()
+
+
+def _webhook(watched: WatchedWebhook) -> pb.ListWebhooksResponse.Webhook:
+    webhook = watched.webhook
+    off_ms = webhook.disabled_ms
+    return pb.ListWebhooksResponse.Webhook(
+        webhook_id=webhook.webhook_id,
+        url=webhook.url,
+        types=json.loads(webhook.types),
+        create_time=timestamp(webhook.created_ms),
+        disable_time=None if off_ms is None else timestamp(off_ms),
+        disable_reason=webhook.disabled_reason,
+        waiting=watched.waiting,
+        dead=watched.dead,
+        messages=[_message(delivery, event) for delivery, event in watched.told],
+    )
+
+
+def _message(delivery: Delivery, event: RecordedEvent | None) -> pb.ListWebhooksResponse.Message:
+    dead = delivery.status is DeliveryStatus.DEAD
+    return pb.ListWebhooksResponse.Message(
+        message_id=None if event is None else event_name(event),
+        dead=dead,
+        attempts=delivery.attempts,
+        begin_time=timestamp(delivery.begun_ms),
+        next_time=None if dead else timestamp(delivery.next_ms),
+        http_status=delivery.answered,
+        problem=delivery.problem,
+        type=None if event is None else type_of(event.kind),
+    )
 
 
 def _caller(key: ApiKey) -> pb.GetProgramResponse.Caller:
