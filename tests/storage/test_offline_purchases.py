@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.support.databases import Backend
 from tests.support.late_purchases import FIRST, History, state
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import COFFEE, DAY_MS, START_MS, Till, basket, item, reward
-from tests.support.programs import add_member, enroll
+from tests.support.programs import KEY, add_member, demo_program, enroll
 from tests.support.purchases import describe, offline, offline_order, pay, start
 
 HOUR_MS = 3_600_000
@@ -193,3 +194,18 @@ async def test_order_of_the_other_contract_is_taken_late_as_well(
     assert nobody.result.loyalty_id is None
     assert balances(database_url, guest) == (1300, 0)
     assert flags(till) == {"redemption": 3, "member": 1}
+
+
+async def test_purchase_without_a_session_is_in_the_store_of_its_key(
+    till: Till, database_url: str
+) -> None:
+    """A key for one store alone says where its tills are."""
+    program = demo_program()
+    store_id = max(program.stores)
+    till.key = replace(KEY, stores=frozenset({store_id}))
+
+    told = await offline(till, "late", await member(till, 0), till.now_ms)
+
+    assert told.result.earned_points == 100
+    (order,) = rows(database_url, "SELECT store_id FROM loyalty_transaction")
+    assert order.store_id == store_id

@@ -82,7 +82,7 @@ def adjust_without_receipt(
     if again is not None:
         return again
     session = open_session(unit, program, command.correlation_id, now_ms)
-    store = store_of(program, session)
+    store = store_of(program, session, command.key)
     command.key.require_store(store.store_id)
     member = member_of(unit, session)
     if member is None:

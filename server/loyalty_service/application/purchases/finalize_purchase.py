@@ -60,7 +60,7 @@ def finalize_purchase(unit: Unit, purchase: Purchase, now_ms: int) -> Done[Purch
     if again is not None:
         return again
     session = open_session(unit, program, purchase.correlation_id, now_ms)
-    store = store_of(program, session)
+    store = store_of(program, session, purchase.key)
     purchase.key.require_store(store.store_id)
     member = member_of(unit, session)
     local_time, late_hours = paid_at(purchase, store, now_ms)

@@ -129,9 +129,9 @@ def paid_at(purchase: Purchase, store: Store, now_ms: int) -> Paid:
     return Paid(found.wall, late)
 
 
-def store_of(program: Program, session: Session) -> Store:
-    """Find the store of a session; one that nobody remembers takes part."""
-    store_id = session.store_id or min(program.stores)
+def store_of(program: Program, session: Session, key: ApiKey) -> Store:
+    """Find the store of a session, also of an old one; a store that nobody knows takes part."""
+    store_id = session.store_id or program.es.store_of(key.stores, program.stores)
     return program.past_store(store_id) or Store(
         store_id, "", program.time_zone, loyalty_enabled=True
     )

@@ -109,7 +109,7 @@ def report_offline_purchase(
     if again is not None:
         return again
     session, flagged = _session(unit, program, command, now_ms)
-    store = store_of(program, session)
+    store = store_of(program, session, purchase.key)
     purchase.key.require_store(store.store_id)
     member = member_of(unit, session)
     when = paid_when(purchase.told_time, store, program.es.saf_window_days, now_ms)
@@ -165,6 +165,7 @@ def _session(
             anonymous_flag=None,
             created_ms=now_ms,
             updated_ms=now_ms,
+            store_id=program.es.store_of(purchase.key.stores, program.stores),
         )
         unit.add(session)
         return session, unknown
