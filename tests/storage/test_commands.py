@@ -789,12 +789,17 @@ def test_webhooks_are_added_listed_rotated_and_removed(
     listed = capsys.readouterr().out
     assert "shop.example" in listed.replace("\n", "")
     assert "whsec_" not in listed
-    assert run("webhooks", "rotate", name) == 0
+    assert run("webhooks", "rotate", name, "--reason", "yearly") == 0
     assert capsys.readouterr().out.strip() != shown.out.strip()
     assert run("webhooks", "deliveries", name) == 0
     assert run("webhooks", "replay", name) == 0
     assert run("webhooks", "enable", name) == 0
-    assert run("webhooks", "remove", name) == 0
+    assert run("webhooks", "remove", name, "--reason", "shop closed") == 0
+    kept = rows(
+        database_of(Settings()).url.render_as_string(hide_password=False),
+        "SELECT kind, reason FROM event WHERE kind > 90",
+    )
+    assert [one.reason for one in kept] == [None, "yearly", "shop closed"]
     assert run("webhooks", "rotate", name) == 1
     assert "There is no webhook" in capsys.readouterr().err
     assert run("webhooks", "add", PROGRAM_ID, "https://10.0.0.1/") == 2

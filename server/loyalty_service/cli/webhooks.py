@@ -27,6 +27,7 @@ from loyalty_service.application.perform import Run, UseCase, perform
 from loyalty_service.cli.running import operator, run, with_pepper, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import err, out, print_table
+from loyalty_service.cli.texts import Why
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.events import FeedPosition
 from loyalty_service.domain.feed import TYPES
@@ -53,6 +54,7 @@ def add_webhook_command(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Send all events that are kept, too.")
     ] = False,
+    reason: Why = "",
 ) -> None:
     """Add a webhook and print the secret that its messages are signed with."""
     types = tuple(event_type or ())
@@ -66,7 +68,7 @@ def add_webhook_command(
     async def add(store: Store) -> None:
         async with store.read() as reader:
             position = FeedPosition() if from_start else await reader.newest_events()
-        command = AddWebhook(program_id, url, types, position)
+        command = AddWebhook(program_id, url, types, position, reason)
         try:
             made: Webhook = await _perform(store, add_webhook, command, "add")
         except TooManyWebhooksError:
@@ -102,11 +104,13 @@ def list_webhooks_command() -> None:
 
 
 @webhooks.command("rotate")
-def rotate_webhook_command(webhook_id: WebhookId) -> None:
+def rotate_webhook_command(webhook_id: WebhookId, *, reason: Why = "") -> None:
     """Make another secret and print it; messages are signed with both for a day."""
 
     async def rotate(store: Store) -> None:
-        made: Webhook = await _perform(store, rotate_webhook, ChangeWebhook(webhook_id), "rotate")
+        made: Webhook = await _perform(
+            store, rotate_webhook, ChangeWebhook(webhook_id, reason), "rotate"
+        )
         err.print("For a day messages are signed with the old secret, too. The new one:")
         out.print(shown_secret(made.secret))
 
@@ -114,22 +118,22 @@ def rotate_webhook_command(webhook_id: WebhookId) -> None:
 
 
 @webhooks.command("enable")
-def enable_webhook_command(webhook_id: WebhookId) -> None:
+def enable_webhook_command(webhook_id: WebhookId, *, reason: Why = "") -> None:
     """Switch a webhook on again: it is sent all that it has missed."""
 
     async def enable(store: Store) -> None:
-        await _perform(store, enable_webhook, ChangeWebhook(webhook_id), "enable")
+        await _perform(store, enable_webhook, ChangeWebhook(webhook_id, reason), "enable")
         out.print(f"Webhook {webhook_id} is on.")
 
     with_pepper(enable)
 
 
 @webhooks.command("remove")
-def remove_webhook_command(webhook_id: WebhookId) -> None:
+def remove_webhook_command(webhook_id: WebhookId, *, reason: Why = "") -> None:
     """Remove a webhook: nothing more is sent to it, and its secrets are gone."""
 
     async def remove(store: Store) -> None:
-        await _perform(store, remove_webhook, ChangeWebhook(webhook_id), "remove")
+        await _perform(store, remove_webhook, ChangeWebhook(webhook_id, reason), "remove")
         out.print(f"Webhook {webhook_id} is removed.")
 
     with_pepper(remove)

@@ -26,19 +26,26 @@ class TooManyWebhooksError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AddWebhook:
-    """Whom to tell of which types of events, from which position on; all types where empty."""
+    """
+    Whom to tell of which types of events, from which position on; all types where empty.
+
+    Attributes:
+        reason: What the operator says why; empty where nothing is said.
+    """
 
     program_id: str
     url: str
     types: tuple[str, ...]
     position: FeedPosition
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeWebhook:
-    """A webhook."""
+    """A webhook, and why it changes; empty where nothing is said."""
 
     webhook_id: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def add_webhook(unit: Unit, command: AddWebhook, now_ms: int) -> Done[Webhook]:
         created_ms=now_ms,
     )
     unit.add(webhook)
-    return Done(webhook, events=(_told(EventKind.WEBHOOK_ADDED, webhook),))
+    return Done(webhook, events=(_told(EventKind.WEBHOOK_ADDED, webhook, command.reason),))
 
 
 def rotate_webhook(unit: Unit, command: ChangeWebhook, now_ms: int) -> Done[Webhook]:
@@ -90,7 +97,7 @@ def rotate_webhook(unit: Unit, command: ChangeWebhook, now_ms: int) -> Done[Webh
         old_until_ms=now_ms + OLD_SECRET_MS,
         secret=new_secret(),
     )
-    return Done(webhook, events=(_told(EventKind.WEBHOOK_ROTATED, webhook),))
+    return Done(webhook, events=(_told(EventKind.WEBHOOK_ROTATED, webhook, command.reason),))
 
 
 def enable_webhook(unit: Unit, command: ChangeWebhook, now_ms: int) -> Done[Webhook]:
@@ -105,7 +112,7 @@ def enable_webhook(unit: Unit, command: ChangeWebhook, now_ms: int) -> Done[Webh
     if webhook.disabled_ms is None:
         return Done(webhook)
     unit.change(webhook, disabled_ms=None, disabled_reason=None)
-    return Done(webhook, events=(_told(EventKind.WEBHOOK_ENABLED, webhook),))
+    return Done(webhook, events=(_told(EventKind.WEBHOOK_ENABLED, webhook, command.reason),))
 
 
 def remove_webhook(unit: Unit, command: ChangeWebhook, now_ms: int) -> Done[Webhook]:
@@ -117,7 +124,7 @@ def remove_webhook(unit: Unit, command: ChangeWebhook, now_ms: int) -> Done[Webh
     """
     webhook = live_webhook(unit, command.webhook_id)
     unit.change(webhook, removed_ms=now_ms, secret=b"", old_secret=None, old_until_ms=None)
-    return Done(webhook, events=(_told(EventKind.WEBHOOK_REMOVED, webhook),))
+    return Done(webhook, events=(_told(EventKind.WEBHOOK_REMOVED, webhook, command.reason),))
 
 
 def replay_deliveries(unit: Unit, command: ReplayDeliveries, now_ms: int) -> Done[int]:
@@ -154,12 +161,13 @@ def live_webhook(unit: Unit, webhook_id: str) -> Webhook:
     return webhook
 
 
-def _told(kind: EventKind, webhook: Webhook) -> Event:
+def _told(kind: EventKind, webhook: Webhook, reason: str) -> Event:
     # The path of an address may be as good as a password.
     about = {"types": json.loads(webhook.types)}
     return Event(
         kind,
         webhook.program_id,
         subject=webhook.webhook_id,
+        reason=reason,
         detail=json.dumps(about, separators=(",", ":")),
     )
