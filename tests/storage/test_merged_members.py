@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.incentives.redeem_promo_code import RedeemPromoCode
 from loyalty_service.application.members.block_member import BlockMember, block_member
 from loyalty_service.application.members.erase_member import EraseMember, erase_member
+from loyalty_service.application.members.export_member import ExportMember, Part, export_member
 from loyalty_service.application.members.merge_members import MergeMembers, merge_members
+from loyalty_service.application.members.search_members import SearchMembers, search_members
 from loyalty_service.application.members.unmerge_members import UnmergeMembers, unmerge_members
 from loyalty_service.application.members.update_member import UpdateMember, update_member
 from loyalty_service.application.operators.adjust_points import AdjustPoints
@@ -25,6 +28,7 @@ from loyalty_service.domain.clock import now_ms, set_ahead_ms
 from loyalty_service.domain.errors import (
     LoyaltyError,
     MemberNotFoundError,
+    PromoCodeAlreadyRedeemedError,
     RequestInvalidError,
 )
 from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
@@ -33,9 +37,10 @@ from loyalty_service.domain.identifiers import IdentifierKind, new_id
 from loyalty_service.domain.merges import UNMERGE_DAYS
 from loyalty_service.domain.program import Program
 from loyalty_service.program_file.goal_records import goals_from_json, tier_from_json
+from loyalty_service.sandbox.demo_data import promo_codes_of
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit as find_problems
-from tests.support.doing import adjust_points
+from tests.support.doing import adjust_points, create_promo_codes, redeem_promo_code
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
     CLAIMED,
@@ -49,6 +54,7 @@ from tests.support.orders import (
     reward,
 )
 from tests.support.programs import (
+    KEY,
     PROGRAM_ID,
     demo_program,
     enroll,
@@ -524,3 +530,49 @@ async def test_merged_again_into_another(till: Till, database_url: str) -> None:
     await till.void(order)
     holds(database_url)
     assert balances(database_url, two) == (200, 0)
+
+
+async def test_old_details_find_the_one_who_goes_on(till: Till) -> None:
+    """A search by what only the merged one has, or by both, tells of the other once."""
+    one, two = await enroll(till.store, 10), await enroll(till.store, 20)
+    for guest, name in ((one, "Maya Torres"), (two, "Maya Smith")):
+        await do(till, update_member, UpdateMember(PROGRAM_ID, guest, (("name", name),)))
+    await merge(till, one, two)
+    for words in ("smith", "maya", two):
+        command = SearchMembers(PROGRAM_ID, words, frozenset(), by_loyalty_id=False, exact=False)
+        async with till.store.read() as reader:
+            page = await search_members(reader, command)
+        assert [(found.loyalty_id, found.balance) for found in page.members] == [(one, 30)]
+
+
+async def test_export_has_both_accounts(till: Till) -> None:
+    """By either loyalty ID it has the transfers, the details and the merge of both."""
+    one, two = await enroll(till.store, 10), await enroll(till.store, 20)
+    await merge(till, one, two)
+    async with till.store.read() as reader:
+        page = await export_member(reader, ExportMember(PROGRAM_ID, two, 200))
+    kinds = [record.kind for record in page.records]
+    assert kinds.count(Part.TRANSFERS) == 3
+    assert kinds.count(Part.MERGES) == 1
+    told = {
+        record.kind: record.values["loyaltyId"]
+        for record in page.records
+        if record.kind in {Part.MEMBER, Part.MERGED}
+    }
+    assert told == {Part.MEMBER: one, Part.MERGED: two}
+
+
+async def test_promo_code_is_used_once_by_both(till: Till) -> None:
+    """What the merged one has used is used."""
+    codes = promo_codes_of(PROGRAM_ID)
+    await till.store.write(lambda unit, now: create_promo_codes(unit, codes, now))
+    one, two = await enroll(till.store), await enroll(till.store)
+
+    async def use(guest: str, number: str) -> None:
+        command = RedeemPromoCode(KEY, guest, codes.codes[0], 9999, "1", number)
+        await till.store.write(lambda unit, now: redeem_promo_code(unit, command, now))
+
+    await use(two, "1")
+    await merge(till, one, two)
+    with pytest.raises(PromoCodeAlreadyRedeemedError):
+        await use(one, "2")
