@@ -85,7 +85,7 @@ return {
       fields = {
         [""] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Invalid Correlation ID" } },
         ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Invalid Correlation ID" } },
-        ["channel"] = { wrong = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "Channel is mandatory and required to be non-empty" } },
+        ["channel"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "channel is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "Channel is mandatory and required to be non-empty" } },
         ["identifier"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Invalid loyaltyId" } },
       },
       answers = {

@@ -10,7 +10,6 @@ local routes = {
 -- Routes with a rule of their own, as tills call them.
 local KINDS = {
   ["POST /client/users/anonymous/sessions"] = "session",
-  ["POST /client/users/{identifier}/sessions"] = "session",
   ["GET /loyalty/transaction/pos"] = "outcome",
   ["POST /loyalty/identify"] = "identify",
   ["POST /loyalty/transaction/pos"] = "unclaimed",

@@ -24,7 +24,7 @@ from tests.support.server import Front, give_points, run_front
 
 pytestmark = pytest.mark.any_database
 
-STEPS = 10
+STEPS, ES_STEPS = 10, 8
 NOWHERE = "127.0.0.1:1"
 
 
@@ -85,7 +85,7 @@ async def test_demo_plays_the_visit_on_both_doors(demo_front: Front) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     for number in range(1, STEPS + 1):
-        assert ran.stdout.count(f"\n{number:2}  ") == 2
+        assert ran.stdout.count(f"\n{number:2}  ") == (3 if number <= ES_STEPS else 2)
     assert "  > POST /loyalty/identify\n" in ran.stdout
     assert "  > loyalty.v1.IdentifyService/IdentifyMember\n" in ran.stdout
     for line in (
@@ -97,6 +97,11 @@ async def test_demo_plays_the_visit_on_both_doors(demo_front: Front) -> None:
         "  = points: available 28000 -> 30000 (+2000), held 0\n",
     ):
         assert ran.stdout.count(line) >= 2
+    es = ran.stdout.partition("A till of the ES contract")[2]
+    assert es.count("  = points: available 0 -> 84 (+84), held 0\n") == 1
+    assert '"errorMessage": "Invalid Correlation ID"' in es
+    assert '"reason": "SESSION_CLOSED"' in es
+    assert "All visits went as expected." in es
 
 
 async def test_demo_shows_a_refusal_in_each_dialect(demo_front: Front) -> None:

@@ -135,7 +135,8 @@ async def test_wrong_credentials_are_refused_in_the_words_of_oauth(front: Front)
         ("grant_type=client_credentials&grant_type=client_credentials", "invalid_request"),
         ("grant_type", "invalid_request"),
         ("grant_type=client_credentials&client_id=x&client_secret=y", "invalid_request"),
-        ('{"grant_type":"client_credentials"}', "invalid_request"),
+        ('{"grant_type":"client_credentials"', "invalid_request"),
+        ("{}", "invalid_request"),
         ("grant_type=authorization_code&code=x", "unsupported_grant_type"),
     ],
 )

@@ -97,11 +97,11 @@ def demo_command(
         str, typer.Option(help="Address of gRPC; the settings' unless given.", metavar="HOST:PORT")
     ] = "",
 ) -> None:
-    """Play a guest's whole visit on a running sandbox, through both doors, and print it."""
-    from loyalty_service.sandbox.demo_visit import play_demo
+    """Play whole visits on a running sandbox, through both doors and as an ES till."""
+    from loyalty_service.sandbox.es_visit import play_visits
 
     settings = read_settings()
-    play_demo(
+    play_visits(
         http or f"127.0.0.1:{settings.http_port}",
         grpc or authority(settings.grpc_host, settings.grpc_port),
         Console(soft_wrap=True, highlight=False),

@@ -27,6 +27,7 @@ from loyalty.v1 import (
     transaction_service_pb2_grpc,
 )
 from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.transport.errors.dialects import NO_WORDS, RPCS, Dialect
 from loyalty_service.transport.errors.error_row import ErrorRow
 from loyalty_service.transport.rpcs import SERVICES
 
@@ -162,7 +163,8 @@ class JsonDoor:
         """Give the status, and the code in the dialect of the path."""
         if row is None:
             return "200", ""
-        return str(row.http), row.es if rpc.startswith("SessionService/") else row.rbi
+        es = RPCS.get(rpc, NO_WORDS).dialect is Dialect.ES
+        return str(row.http), row.es if es else row.rbi
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Visit:
     door: Door
     console: Console
     number: int = 0
+    member: str = AMIRA
     order: str = field(default_factory=lambda: f"demo-{secrets.token_hex(4)}")
 
     def play(self) -> None:
@@ -62,8 +63,7 @@ class Visit:
         Raises:
             DemoFailedError: Nothing answers, or a step is not as expected.
         """
-        self.console.print()
-        self.console.rule(f"[bold]{self.door.title}", align="left")
+        self.begin(self.door.title)
         selection = [{"incentiveId": COFFEE, "quantity": 1}]
         code = self.step(
             "The app mints a code for Amira, who picked a free coffee.",
@@ -117,6 +117,11 @@ class Visit:
             refusal=RequestInvalidError,
         )
 
+    def begin(self, title: str) -> None:
+        """Print what begins."""
+        self.console.print()
+        self.console.rule(f"[bold]{title}", align="left")
+
     def step(
         self,
         title: str,
@@ -153,8 +158,8 @@ class Visit:
         return answer.body
 
     def _points(self) -> tuple[int, int]:
-        """Read the points that Amira has available and held."""
-        answer = self.door.send(Call("MemberService/GetMember", APP, {"loyaltyId": AMIRA}))
+        """Read the points that the member has available and held."""
+        answer = self.door.send(Call("MemberService/GetMember", APP, {"loyaltyId": self.member}))
         if "member" not in answer.body:
             said = answer.body.get("message", answer.status)
             raise DemoFailedError(f"{self.door.title}, is no sandbox. It says: {said}.")
@@ -224,7 +229,7 @@ RESTRICTED = (
 
 def play_demo(http_address: str, grpc_address: str, console: Console) -> None:
     """
-    Play the visit through the JSON door and then through gRPC.
+    Play the visit through the JSON door and then through gRPC, without a last word.
 
     Raises:
         DemoFailedError: Nothing answers, or a step is not as expected.
@@ -232,7 +237,6 @@ def play_demo(http_address: str, grpc_address: str, console: Console) -> None:
     Visit(JsonDoor(http_address), console).play()
     with grpc.insecure_channel(grpc_address) as channel:
         Visit(GrpcDoor(grpc_address, channel), console).play()
-    console.print("\n[green]Both visits went as expected.[/]")
 
 
 def pretty(value: Any, width: int, taken: int = 0) -> str:

@@ -124,7 +124,7 @@ RPCS: Mapping[str, RpcWords] = {
         fields={
             "": FieldWords(_INVALID_CORRELATION_ID),
             "correlationId": FieldWords(_INVALID_CORRELATION_ID),
-            "channel": FieldWords(_missing("Channel")),
+            "channel": FieldWords(EsWords("channel is invalid"), _missing("Channel")),
             "identifier": FieldWords(_INVALID_LOYALTY_ID),
         },
         errors={

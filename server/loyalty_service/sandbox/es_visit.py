@@ -1,0 +1,84 @@
+"""A shopper's visit at a till of the ES contract, as the demo plays it, over JSON alone."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+
+from loyalty_service.domain.errors import CorrelationIdInvalidError
+from loyalty_service.domain.es_errors import SessionClosedError
+from loyalty_service.sandbox.demo_doors import Call, JsonDoor
+from loyalty_service.sandbox.demo_visit import APP, EARNED_POINTS, Visit, play_demo
+
+ES_TILL = "sandbox-es-key"
+BREAKFAST = {"sku": 2001, "quantity": 1, "saleAmount": 849}
+PAID = {"VISA": 9.92}
+
+
+@dataclass(slots=True)
+class EsVisit(Visit):
+    """A visit in one session, of a member who is enrolled for it."""
+
+    correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def play(self) -> None:
+        """
+        Play the visit.
+
+        Raises:
+            DemoFailedError: Nothing answers, or a step is not as expected.
+        """
+        self.begin("A till of the ES contract")
+        self.member = self.step(
+            "The app enrolls Sam, who gives no e-mail address.",
+            Call("MemberService/EnrollMember", APP, {"name": "Sam"}),
+        )["member"]["loyaltyId"]
+        self.step(
+            "A till opens a session; the shopper shows no card.",
+            self._till("SessionService/StartAnonymousSession", anonymousSessionId="true"),
+        )
+        self.step(
+            "The till asks what a member would earn.",
+            self._till("PurchaseService/TryPurchase", saleLineItems=[BREAKFAST]),
+        )
+        self.step(
+            "Sam finds the card: the session is Sam's from now on.",
+            self._till("SessionService/StartSession", identifier=self.member, locale="fr-CA"),
+        )
+        self.step(
+            "It is never anonymous again: refused.",
+            self._till("SessionService/StartAnonymousSession"),
+            refusal=CorrelationIdInvalidError,
+        )
+        paid = self._till(
+            "PurchaseService/FinalizePurchase", saleLineItems=[BREAKFAST], tender=PAID
+        )
+        self.step(
+            "Sam pays: the purchase earns points and closes the session.",
+            paid,
+            moved=(EARNED_POINTS, 0),
+        )
+        self.step("The till sends it again: the same answer, and no more points.", paid)
+        self.step(
+            "Another purchase in the same session: refused.",
+            self._till("PurchaseService/FinalizePurchase", saleLineItems=[BREAKFAST, BREAKFAST]),
+            refusal=SessionClosedError,
+        )
+
+    def _till(self, rpc: str, **fields: Any) -> Call:
+        return Call(rpc, ES_TILL, {"correlationId": self.correlation_id, **fields})
+
+
+def play_visits(http_address: str, grpc_address: str, console: Console) -> None:
+    """
+    Play the visit through both doors, and one at a till of the ES contract.
+
+    Raises:
+        DemoFailedError: Nothing answers, or a step is not as expected.
+    """
+    play_demo(http_address, grpc_address, console)
+    EsVisit(JsonDoor(http_address), console).play()
+    console.print("\n[green]All visits went as expected.[/]")
