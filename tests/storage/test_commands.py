@@ -716,6 +716,15 @@ def test_member_is_exported_and_erased(
     assert run("members", "export", PROGRAM_ID, MEMBER, "--to", str(file)) == 0
     assert json.loads(file.read_text())["member"]["name"] == "Guest"
     assert file.stat().st_mode & 0o077 == 0
+    for other in (tmp_path / "open.json", tmp_path / "link.json"):
+        theirs = tmp_path / "theirs"
+        theirs.touch(mode=0o644)
+        if other.name == "link.json":
+            other.symlink_to(theirs)
+        else:
+            other.touch(mode=0o666)
+        assert run("members", "export", PROGRAM_ID, MEMBER, "--to", str(other)) == 1
+        assert other.read_text() == ""
     capsys.readouterr()
     assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "case 17") == 0
     before = balances(members, MEMBER)

@@ -75,8 +75,11 @@ def export_command(
         typer.echo(text)
         return
     try:
-        file.touch(mode=0o600)
+        # Never into one that is there, which somebody else may have made to read or to redirect it.
+        file.touch(mode=0o600, exist_ok=False)
         file.write_text(f"{text}\n", encoding="utf-8")
+    except FileExistsError:
+        raise OperatorError(f"{file} exists already: nothing was written") from None
     except OSError as problem:
         raise OperatorError(f"{file} can't be written: {problem.strerror}") from None
     err.print(f"{file} has everything that is kept about {loyalty_id.lower()}.")
