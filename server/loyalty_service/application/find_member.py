@@ -7,18 +7,14 @@ from loyalty_service.domain.errors import MemberNotFoundError
 from loyalty_service.domain.records import Member
 
 
-def find_member(unit: Unit, program_id: str, loyalty_id: str, *, to_change: bool = False) -> Member:
+def find_member(unit: Unit, program_id: str, loyalty_id: str) -> Member:
     """
     Find a member and lock it; one who was erased can't be found to begin anything with.
-
-    Whoever is to change what is known of the member says so: see `Unit.refresh_member`.
 
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
     """
     member = unit.member(program_id, loyalty_id.lower())
-    if member is not None and to_change:
-        unit.refresh_member(member)
     if member is None or member.erased_ms is not None:
         raise MemberNotFoundError(loyalty_id.lower())
     return member

@@ -96,13 +96,6 @@ class Unit(CatalogueUnit, CountingUnit, MergeUnit, PromoCodeUnit, WebhookUnit, P
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """Find a member, or whom they were merged into, and lock it until the unit ends."""
 
-    def refresh_member(self, member: Member) -> None:
-        """
-        Read again what is known of a locked member, before it is changed.
-
-        Another server may have changed it while this unit waited for the lock.
-        """
-
     def member_by_number(self, number: int) -> Member:
         """Find a member that another record names, as above, and lock it."""
 

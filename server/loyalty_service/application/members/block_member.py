@@ -41,7 +41,7 @@ def block_member(unit: Unit, command: BlockMember, _now_ms: int) -> Done[Member]
     Raises:
         MemberNotFoundError: No member has this loyalty ID, or was erased.
     """
-    member = find_member(unit, command.program_id, command.loyalty_id, to_change=True)
+    member = find_member(unit, command.program_id, command.loyalty_id)
     before, after = member.kept_from, command.blocked
     if before == after and (after is Blocked.NOTHING or member.block_reason == command.reason):
         return Done(member)

@@ -48,7 +48,6 @@ def erase_member(unit: Unit, command: EraseMember, now_ms: int) -> Done[Member]:
     member = unit.member(command.program_id, command.loyalty_id.lower())
     if member is None:
         raise MemberNotFoundError(command.loyalty_id.lower())
-    unit.refresh_member(member)
     if member.erased_ms is not None:
         return Done(member)
     replaced = replace_codes(unit, member, unit.pending_codes(member), now_ms)

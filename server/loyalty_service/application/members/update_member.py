@@ -85,7 +85,7 @@ def update_member(unit: Unit, command: UpdateMember, now_ms: int) -> Done[Member
         IdentifierTakenError: Another member has the phone number or card, as above.
     """
     program = unit.catalog.programs[command.program_id]
-    member = find_member(unit, program.program_id, command.loyalty_id, to_change=True)
+    member = find_member(unit, program.program_id, command.loyalty_id)
     wanted = {name: value or None for name, value in command.given}
     if "card" in wanted:
         wanted["card"] = plain_card(wanted["card"])

@@ -37,7 +37,7 @@ def set_segments(unit: Unit, command: SetSegments, _now_ms: int) -> Done[Member]
         MemberNotFoundError: No member has this loyalty ID.
     """
     program = program_of(unit, command.program_id)
-    member = find_member(unit, program.program_id, command.loyalty_id, to_change=True)
+    member = find_member(unit, program.program_id, command.loyalty_id)
     segments = ",".join(sorted(set(command.segments))) or None
     if segments == member.segments:
         return Done(member)

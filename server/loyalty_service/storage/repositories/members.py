@@ -104,6 +104,8 @@ class MemberFinders:
             members = members.join_from(member, one, its)
         if cards:
             members = members.outerjoin_from(member, card, card.c.member_number == member.c.number)
+        # Without a lock of its own the member's row would be as it was when the statement began to
+        # wait for the others, and what another server has changed meanwhile would be taken back.
         members = members.with_for_update(key_share=True, of=(member, *owned.values()))
         self.find = by.compile(
             members.where(
@@ -127,11 +129,6 @@ class MemberStatements:
             insert(member)
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
             .returning(member.c.number)
-        )
-        self.changing = by.compile(
-            select(*(member.c[name] for name in CHANGED_COLUMNS)).where(
-                member.c.number == bindparam("number")
-            )
         )
         self.change = by.compile(
             update(member)
@@ -266,18 +263,6 @@ class Members(Ledger):
         if known is None:
             raise LookupError(f"member {number} has lost its row or an account")
         return known
-
-    def refresh_member(self, member: Member) -> None:
-        """
-        See `Unit.refresh_member`; an embedded database has one writer, who reads nothing old.
-
-        A statement that waits for the lock of the accounts gives a member's own row as it was when
-        the statement began.
-        """
-        if self._bulk:
-            row = self._connection.execute(self._members_by.changing.sql, (member.number,))
-            for name, value in zip(CHANGED_COLUMNS, row.fetchone(), strict=True):
-                setattr(member, name, value)
 
     def member_email(self, program_id: str, email: str) -> MemberEmail | None:
         """See `Unit.member_email`."""
