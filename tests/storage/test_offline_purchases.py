@@ -8,16 +8,18 @@ from dataclasses import replace
 
 import pytest
 
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.domain.clock import now_ms as real_now_ms
 from loyalty_service.domain.clock import set_ahead_ms
 from loyalty_service.domain.es_errors import SessionClosedError
 from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.records import TransactionStatus
 from tests.support.databases import Backend
+from tests.support.doing import adjust_points
 from tests.support.late_purchases import FIRST, History, state
 from tests.support.ledger import audit, balances, rows
-from tests.support.orders import COFFEE, DAY_MS, START_MS, Till, basket, item, reward
-from tests.support.programs import KEY, add_member, demo_program, enroll
+from tests.support.orders import CLAIMED, COFFEE, DAY_MS, START_MS, Till, basket, item, reward
+from tests.support.programs import KEY, PROGRAM_ID, add_member, demo_program, enroll
 from tests.support.purchases import describe, offline, offline_order, pay, start
 
 HOUR_MS = 3_600_000
@@ -209,3 +211,28 @@ async def test_purchase_without_a_session_is_in_the_store_of_its_key(
     assert told.result.earned_points == 100
     (order,) = rows(database_url, "SELECT store_id FROM loyalty_transaction")
     assert order.store_id == store_id
+
+
+async def test_order_that_used_a_reward_is_counted_again_as_it_was_claimed(
+    till: Till, database_url: str
+) -> None:
+    """A till of the other contract calls a reward an item: its line earns nothing, then as now."""
+    await describe(till, FIRST)
+    guest = await member(till, till.now_ms - 2 * DAY_MS)
+    await till.store.write(
+        lambda unit, now: adjust_points(
+            unit, AdjustPoints(PROGRAM_ID, guest, 1000, "test", beyond_limits=True), now
+        )
+    )
+    free = replace(item(300, plu="free"), incentive_id=COFFEE)
+    opened = await till.identify(guest, COFFEE)
+    claimed = await till.update(opened, CLAIMED, basket(free, item(500)))
+
+    late = await offline(till, "late", guest, till.now_ms - DAY_MS)
+
+    assert claimed.result.earned_points == 1050
+    assert late.result.earned_points == 1100
+    (order,) = rows(
+        database_url, "SELECT points_earned FROM loyalty_transaction WHERE pos_type <> 'ES'"
+    )
+    assert order.points_earned == 50

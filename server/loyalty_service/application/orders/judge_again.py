@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.limits import within_an_order
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -26,10 +27,12 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import basket_from_json
 from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.events import Event
+from loyalty_service.domain.incentive_uses import as_catalogued
 from loyalty_service.domain.ledger import Cause
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.promotions import COUNTED_AS, RECEIPTS, asks_about_past
 from loyalty_service.domain.records import Member, Transaction
+from loyalty_service.domain.taken_off import as_money
 
 ORDERS_MAX = 1_000
 """Orders that are judged again at most, the nearest to the late one first."""
@@ -154,10 +157,11 @@ def _paid_order(unit: Unit, program: Program, order: Transaction, rest: Later) -
     store = program.past_store(store_id) or Store(
         store_id, "", program.time_zone, loyalty_enabled=True
     )
+    told = named_by_grants(unit, program, basket_from_json(order.basket or "{}"), None, None)
     return PaidOrder(
         program=program,
         store=store,
-        basket=basket_from_json(order.basket or "{}"),
+        basket=as_money(as_catalogued(told, program), program),
         not_held=frozenset() if by is None else by.not_held,
         service_mode=order.service_mode,
         channels=order.channels,
