@@ -52,8 +52,12 @@ local LEFTOVERS = {
   ["loyalty-http-status"] = true,
   ["loyalty-http-body"] = true,
 }
--- The path whose answer is a list.
-local SEARCH = "^/loyalty/transactions/search/?$"
+-- The paths whose answer is the one field of its message, where it has a list or an object.
+local ALONE = {
+  "^/loyalty/transactions/search/?$",
+  "^/client/users/[^/]+/advices/loyalty/?$",
+  "^/client/users/[^/]+/membership/?$",
+}
 -- One of the fixed headers of each dialect, which the route sets.
 local FIXED = "x-content-type-options"
 local READ = { [":status"] = true, ["content-type"] = true }
@@ -326,11 +330,20 @@ local function without_empty_discounts(buffer)
   return from and text:sub(1, from - 1) .. text:sub(to + 1)
 end
 
--- A search answers a list, which no message of gRPC is: the list alone of its message, the field of which
--- is the only one. Returns nil where the body is another.
+-- A search answers a list, which no message of gRPC is, and a membership an object of any names: the value
+-- alone of its message, the field of which is the only one. Returns nil where the body is another.
 local function found_alone(buffer)
   local text = buffer and buffer:getBytes(0, buffer:length()) or ""
-  return text:match('^{"transactions":(%[.*%])}$')
+  return text:match('^{"%a+":(%[.*%])}$') or text:match('^{"%a+":({.*})}$')
+end
+
+local function is_alone(path)
+  for _, pattern in ipairs(ALONE) do
+    if path:find(pattern) then
+      return true
+    end
+  end
+  return false
 end
 
 local function put_in_place(handle, call, buffer, status, body, allowed)
@@ -381,7 +394,7 @@ local function reword(call, answer, buffer)
     call.account = account
     return answers.of(call, answer.status, answer.from_grpc, body)
   end
-  local shorten = call.path:find(SEARCH) and found_alone or without_empty_discounts
+  local shorten = is_alone(call.path) and found_alone or without_empty_discounts
   return answer.status, shorten(buffer)
 end
 
@@ -407,7 +420,7 @@ function envoy_on_response(handle)
     if call.stranger then
       budget.give_back(time_of(metadata))
     end
-    if not call.path:find("^/loyalty/identify/?$") and not call.path:find(SEARCH) then
+    if not call.path:find("^/loyalty/identify/?$") and not is_alone(call.path) then
       return
     end
   end

@@ -73,9 +73,124 @@ return {
       answers = {
       },
     },
+    ["POST /client/users/{correlation_id}/adhoc-redemption"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["businessUnit"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "businessUnit is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "Business Unit is mandatory and required to be non-empty" } },
+        ["reservationToken"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "reservationToken is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "reservationToken is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{correlation_id}/adhoc-reward"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["businessUnit"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "businessUnit is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "Business Unit is mandatory and required to be non-empty" } },
+        ["issuerId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "issuerId is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "issuerId is mandatory and required to be non-empty" } },
+        ["rewardId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "rewardId is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "rewardId is mandatory and required to be non-empty" } },
+        ["rewardAmount"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "rewardAmount is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "rewardAmount is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["DELETE /client/users/{correlation_id}/advices/loyalty"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["entity"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "entity is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "entity is mandatory and required to be non-empty" } },
+        ["context"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "context is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "context is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["GET /client/users/{correlation_id}/advices/loyalty"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{correlation_id}/advices/loyalty"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["entity"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "entity is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "entity is mandatory and required to be non-empty" } },
+        ["context"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "context is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "context is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["GET /client/users/{correlation_id}/balance"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+      },
+      answers = {
+      },
+    },
+    ["GET /client/users/{correlation_id}/membership"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{correlation_id}/reservations"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["reservationAmount"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "reservationAmount is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "reservationAmount is mandatory and required to be non-empty" } },
+        ["fulfillmentEmailKey"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "fulfillmentEmailKey is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "fulfillmentEmailKey is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["DELETE /client/users/{correlation_id}/reservations/{reservation_token}"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+      },
+      answers = {
+      },
+    },
+    ["PUT /client/users/{correlation_id}/reservations/{reservation_token}"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["reservationAmount"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "reservationAmount is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "reservationAmount is mandatory and required to be non-empty" } },
+        ["fulfillmentEmailKey"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "fulfillmentEmailKey is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "fulfillmentEmailKey is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
     ["POST /client/users/{correlation_id}/sessions/{original_transaction_id}/confirmations"] = {
       dialect = "es",
       fields = {
+      },
+      answers = {
+      },
+    },
+    ["GET /client/users/{correlation_id}/transactions/history/v2"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["limit"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "limit is invalid" } },
+        ["from"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "from is invalid" } },
+        ["to"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "to is invalid" } },
+        ["transactionId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "transactionId is invalid" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{correlation_id}/void"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["originalTransactionId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "originalTransactionId is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "originalTransactionId is mandatory and required to be non-empty." } },
       },
       answers = {
       },
@@ -95,6 +210,28 @@ return {
       dialect = "es",
       fields = {
         ["currentCorrelationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+      },
+      answers = {
+      },
+    },
+    ["GET /loyalty/visits/{correlation_id}/history"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["limit"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "limit is invalid" } },
+        ["from"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "from is invalid" } },
+        ["to"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "to is invalid" } },
+        ["transactionId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "transactionId is invalid" } },
+      },
+      answers = {
+      },
+    },
+    ["PUT /loyalty/visits/{correlation_id}/reservations/{reservation_token}"] = {
+      dialect = "es",
+      fields = {
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+        ["reservationAmount"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "reservationAmount is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "reservationAmount is mandatory and required to be non-empty" } },
+        ["fulfillmentEmailKey"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "fulfillmentEmailKey is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "fulfillmentEmailKey is mandatory and required to be non-empty" } },
       },
       answers = {
       },

@@ -6,9 +6,21 @@ return {
     { method = "POST", path = "/client/users/{correlation_id}/activity/finalize/v2", request = "loyalty.v1.FinalizePurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/activity/saf/v2", request = "loyalty.v1.ReportOfflinePurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/activity/trial/v2", request = "loyalty.v1.TryPurchaseRequest", alias = true },
+    { method = "POST", path = "/client/users/{correlation_id}/adhoc-redemption", request = "loyalty.v1.IssueAdhocRedemptionRequest" },
+    { method = "POST", path = "/client/users/{correlation_id}/adhoc-reward", request = "loyalty.v1.IssueAdhocRewardRequest" },
     { method = "POST", path = "/client/users/{correlation_id}/adjustments", request = "loyalty.v1.AdjustWithoutReceiptRequest", alias = true },
+    { method = "DELETE", path = "/client/users/{correlation_id}/advices/loyalty", request = "loyalty.v1.DeleteRedemptionLockRequest" },
+    { method = "GET", path = "/client/users/{correlation_id}/advices/loyalty", request = "loyalty.v1.ListRedemptionLocksRequest" },
+    { method = "POST", path = "/client/users/{correlation_id}/advices/loyalty", request = "loyalty.v1.CreateRedemptionLockRequest" },
+    { method = "GET", path = "/client/users/{correlation_id}/balance", request = "loyalty.v1.GetBalanceRequest" },
+    { method = "GET", path = "/client/users/{correlation_id}/membership", request = "loyalty.v1.GetMembershipRequest" },
+    { method = "POST", path = "/client/users/{correlation_id}/reservations", request = "loyalty.v1.ReservePointsRequest" },
+    { method = "DELETE", path = "/client/users/{correlation_id}/reservations/{reservation_token}", request = "loyalty.v1.CancelReservationRequest" },
+    { method = "PUT", path = "/client/users/{correlation_id}/reservations/{reservation_token}", request = "loyalty.v1.LowerReservationRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/sessions/{original_transaction_id}/adjustments", request = "loyalty.v1.AdjustPurchaseRequest", alias = true },
     { method = "POST", path = "/client/users/{correlation_id}/sessions/{original_transaction_id}/confirmations", request = "loyalty.v1.ConfirmPurchaseRequest" },
+    { method = "GET", path = "/client/users/{correlation_id}/transactions/history/v2", request = "loyalty.v1.ListVisitHistoryRequest", alias = true },
+    { method = "POST", path = "/client/users/{correlation_id}/void", request = "loyalty.v1.VoidAdhocTransactionRequest" },
     { method = "POST", path = "/client/users/{identifier}/sessions", request = "loyalty.v1.StartSessionRequest" },
     { method = "POST", path = "/client/users/{original_correlation_id}/award", request = "loyalty.v1.AwardPurchaseRequest" },
     { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
@@ -52,8 +64,10 @@ return {
     { method = "PUT", path = "/loyalty/v2/identify", request = "loyalty.v1.IdentifyMemberAgainRequest" },
     { method = "PUT", path = "/loyalty/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/adjustments-without-receipt", request = "loyalty.v1.AdjustWithoutReceiptRequest" },
+    { method = "GET", path = "/loyalty/visits/{correlation_id}/history", request = "loyalty.v1.ListVisitHistoryRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/offline-purchase", request = "loyalty.v1.ReportOfflinePurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/purchase", request = "loyalty.v1.FinalizePurchaseRequest" },
+    { method = "PUT", path = "/loyalty/visits/{correlation_id}/reservations/{reservation_token}", request = "loyalty.v1.LowerReservationRequest" },
     { method = "POST", path = "/loyalty/visits/{correlation_id}/trial", request = "loyalty.v1.TryPurchaseRequest" },
     { method = "POST", path = "/loyalty/visits/{original_transaction_id}/adjustments", request = "loyalty.v1.AdjustPurchaseRequest" },
     { method = "POST", path = "/oauth2/token", request = "loyalty.v1.IssueTokenRequest" },
@@ -112,6 +126,17 @@ return {
       redeem = { name = "redeem", type = "bool" },
       reason = { name = "reason", type = "string" },
     },
+    ["loyalty.v1.CancelReservationRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      reservationToken = { name = "reservationToken", type = "string" },
+      reservation_token = { name = "reservationToken", type = "string" },
+    },
+    ["loyalty.v1.CatalogueItem"] = {
+      id = { name = "id", type = "string" },
+      quantity = { name = "quantity", type = "integer", least = -2147483648, most = 2147483647 },
+      points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
+    },
     ["loyalty.v1.ChangeTransactionStatusRequest"] = {
       newStatus = { name = "newStatus", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
       new_status = { name = "newStatus", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
@@ -133,6 +158,19 @@ return {
     },
     ["loyalty.v1.Confirmation"] = {
       mode = { name = "mode", type = "string" },
+    },
+    ["loyalty.v1.CreateRedemptionLockRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      entity = { name = "entity", type = "string" },
+      context = { name = "context", type = "string" },
+      reason = { name = "reason", type = "string" },
+    },
+    ["loyalty.v1.DeleteRedemptionLockRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      entity = { name = "entity", type = "string" },
+      context = { name = "context", type = "string" },
     },
     ["loyalty.v1.Discount"] = {
       details = { name = "details", type = "message", message = "loyalty.v1.DiscountDetails" },
@@ -194,6 +232,10 @@ return {
       tender = { name = "tender", type = "any" },
       confirmation = { name = "confirmation", type = "message", message = "loyalty.v1.Confirmation" },
     },
+    ["loyalty.v1.GetBalanceRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+    },
     ["loyalty.v1.GetCodeRequest"] = {
       otp = { name = "otp", type = "string" },
     },
@@ -211,6 +253,10 @@ return {
     ["loyalty.v1.GetMemberRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
+    },
+    ["loyalty.v1.GetMembershipRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
     },
     ["loyalty.v1.GetOutcomeRequest"] = {
       idempotencyKey = { name = "idempotencyKey", type = "string" },
@@ -236,6 +282,32 @@ return {
       identifier = { name = "identifier", type = "string" },
       posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
       pos_vendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
+    },
+    ["loyalty.v1.IssueAdhocRedemptionRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      businessUnit = { name = "businessUnit", type = "string" },
+      business_unit = { name = "businessUnit", type = "string" },
+      reservationToken = { name = "reservationToken", type = "string" },
+      reservation_token = { name = "reservationToken", type = "string" },
+      externalReferenceId = { name = "externalReferenceId", type = "string" },
+      external_reference_id = { name = "externalReferenceId", type = "string" },
+      channel = { name = "channel", type = "string" },
+    },
+    ["loyalty.v1.IssueAdhocRewardRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      channel = { name = "channel", type = "string" },
+      businessUnit = { name = "businessUnit", type = "string" },
+      business_unit = { name = "businessUnit", type = "string" },
+      issuerId = { name = "issuerId", type = "string" },
+      issuer_id = { name = "issuerId", type = "string" },
+      rewardId = { name = "rewardId", type = "string" },
+      reward_id = { name = "rewardId", type = "string" },
+      rewardAmount = { name = "rewardAmount", type = "integer", least = -2147483648, most = 2147483647 },
+      reward_amount = { name = "rewardAmount", type = "integer", least = -2147483648, most = 2147483647 },
+      externalReferenceId = { name = "externalReferenceId", type = "string" },
+      external_reference_id = { name = "externalReferenceId", type = "string" },
     },
     ["loyalty.v1.IssueCodeRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -295,6 +367,12 @@ return {
       pageToken = { name = "pageToken", type = "string" },
       page_token = { name = "pageToken", type = "string" },
     },
+    ["loyalty.v1.ListRedemptionLocksRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      entity = { name = "entity", type = "string" },
+      context = { name = "context", type = "string" },
+    },
     ["loyalty.v1.ListTransfersRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -304,9 +382,26 @@ return {
       page_token = { name = "pageToken", type = "string" },
       account = { name = "account", type = "enum", words = { "AVAILABLE", "HELD" } },
     },
+    ["loyalty.v1.ListVisitHistoryRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      limit = { name = "limit", type = "integer", least = -2147483648, most = 2147483647 },
+      transactionId = { name = "transactionId", type = "string" },
+      transaction_id = { name = "transactionId", type = "string" },
+      from = { name = "from", type = "any" },
+      to = { name = "to", type = "any" },
+    },
     ["loyalty.v1.ListWebhooksRequest"] = {
       maxMessages = { name = "maxMessages", type = "integer", least = -2147483648, most = 2147483647 },
       max_messages = { name = "maxMessages", type = "integer", least = -2147483648, most = 2147483647 },
+    },
+    ["loyalty.v1.LowerReservationRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      reservationToken = { name = "reservationToken", type = "string" },
+      reservation_token = { name = "reservationToken", type = "string" },
+      reservationAmount = { name = "reservationAmount", type = "integer", least = -2147483648, most = 2147483647 },
+      reservation_amount = { name = "reservationAmount", type = "integer", least = -2147483648, most = 2147483647 },
     },
     ["loyalty.v1.MergeMembersRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -429,6 +524,22 @@ return {
       status = { name = "status", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
       transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
       transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+    },
+    ["loyalty.v1.ReservePointsRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      reservationAmount = { name = "reservationAmount", type = "integer", least = -2147483648, most = 2147483647 },
+      reservation_amount = { name = "reservationAmount", type = "integer", least = -2147483648, most = 2147483647 },
+      businessUnit = { name = "businessUnit", type = "string" },
+      business_unit = { name = "businessUnit", type = "string" },
+      redeemerId = { name = "redeemerId", type = "string" },
+      redeemer_id = { name = "redeemerId", type = "string" },
+      redemptionId = { name = "redemptionId", type = "string" },
+      redemption_id = { name = "redemptionId", type = "string" },
+      catalogueItems = { name = "catalogueItems", type = "message", message = "loyalty.v1.CatalogueItem", repeated = true },
+      catalogue_items = { name = "catalogueItems", type = "message", message = "loyalty.v1.CatalogueItem", repeated = true },
+      fulfillmentEmailKey = { name = "fulfillmentEmailKey", type = "string" },
+      fulfillment_email_key = { name = "fulfillmentEmailKey", type = "string" },
     },
     ["loyalty.v1.ReturnLinesRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
@@ -590,6 +701,15 @@ return {
       transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
       transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
     },
+    ["loyalty.v1.VoidAdhocTransactionRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      originalTransactionId = { name = "originalTransactionId", type = "string" },
+      original_transaction_id = { name = "originalTransactionId", type = "string" },
+      externalReferenceId = { name = "externalReferenceId", type = "string" },
+      external_reference_id = { name = "externalReferenceId", type = "string" },
+      channel = { name = "channel", type = "string" },
+    },
     ["loyalty.v1.VoidTransactionRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
       loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
@@ -635,6 +755,12 @@ return {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "reason", proto_name = "reason", missing = "must not be blank" },
     },
+    ["loyalty.v1.CancelReservationRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "reservationToken", proto_name = "reservation_token", missing = "must not be blank" },
+    },
+    ["loyalty.v1.CatalogueItem"] = {
+    },
     ["loyalty.v1.ChangeTransactionStatusRequest"] = {
       { name = "transactionId", proto_name = "transaction_id", missing = "must be a UUID" },
     },
@@ -647,6 +773,16 @@ return {
       { name = "originalTransactionId", proto_name = "original_transaction_id", missing = "must not be blank" },
     },
     ["loyalty.v1.Confirmation"] = {
+    },
+    ["loyalty.v1.CreateRedemptionLockRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "entity", proto_name = "entity", missing = "is required" },
+      { name = "context", proto_name = "context", missing = "is required" },
+    },
+    ["loyalty.v1.DeleteRedemptionLockRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "entity", proto_name = "entity", missing = "is required" },
+      { name = "context", proto_name = "context", missing = "is required" },
     },
     ["loyalty.v1.Discount"] = {
     },
@@ -665,6 +801,9 @@ return {
     ["loyalty.v1.FinalizePurchaseRequest"] = {
       { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
     },
+    ["loyalty.v1.GetBalanceRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
     ["loyalty.v1.GetCodeRequest"] = {
       { name = "otp", proto_name = "otp", missing = "must not be blank" },
     },
@@ -674,6 +813,9 @@ return {
     },
     ["loyalty.v1.GetMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.GetMembershipRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
     },
     ["loyalty.v1.GetOutcomeRequest"] = {
       { name = "idempotencyKey", proto_name = "idempotency_key", missing = "is required" },
@@ -694,6 +836,16 @@ return {
       { name = "identifier", proto_name = "identifier", missing = "must not be blank" },
       { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
     },
+    ["loyalty.v1.IssueAdhocRedemptionRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "reservationToken", proto_name = "reservation_token", missing = "must not be blank" },
+    },
+    ["loyalty.v1.IssueAdhocRewardRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "issuerId", proto_name = "issuer_id", missing = "must not be blank" },
+      { name = "rewardId", proto_name = "reward_id", missing = "must not be blank" },
+      { name = "rewardAmount", proto_name = "reward_amount", missing = "is required" },
+    },
     ["loyalty.v1.IssueCodeRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
@@ -707,10 +859,21 @@ return {
     },
     ["loyalty.v1.ListProgramVersionsRequest"] = {
     },
+    ["loyalty.v1.ListRedemptionLocksRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
     ["loyalty.v1.ListTransfersRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
+    ["loyalty.v1.ListVisitHistoryRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
     ["loyalty.v1.ListWebhooksRequest"] = {
+    },
+    ["loyalty.v1.LowerReservationRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "reservationToken", proto_name = "reservation_token", missing = "must not be blank" },
+      { name = "reservationAmount", proto_name = "reservation_amount", missing = "is required" },
     },
     ["loyalty.v1.MergeMembersRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
@@ -755,6 +918,9 @@ return {
       { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
       { name = "status", proto_name = "status", missing = "is required" },
       { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
+    ["loyalty.v1.ReservePointsRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
     },
     ["loyalty.v1.ReturnLinesRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
@@ -807,6 +973,10 @@ return {
       { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
       { name = "status", proto_name = "status", missing = "is required" },
       { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
+    ["loyalty.v1.VoidAdhocTransactionRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+      { name = "originalTransactionId", proto_name = "original_transaction_id", missing = "must not be blank" },
     },
     ["loyalty.v1.VoidTransactionRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },

@@ -47,7 +47,11 @@ SHOWN_MAX = 4
 LENIENT = ("as_a_number", "in_any_case", "of_a_fixed_width")
 """Transcripts of what is accepted and no till should send."""
 
-LISTS = {"SearchTransactions": "transactions"}
+LISTS = {
+    "GetMembership": "programs",
+    "ListRedemptionLocks": "locks",
+    "SearchTransactions": "transactions",
+}
 """Methods whose JSON answer is a list, and the field of their message that has it."""
 
 QUERY_TOO = {"StartAnonymousSession": frozenset({"locale"})}
@@ -205,12 +209,9 @@ class _Document:
         comment = self._comments[method.full_name]
         mine = [one for one in self._transcripts if one.calls(verb, path)]
         in_path = _fields_in(path)
-        has_body = verb != "GET"
-        in_query = (
-            QUERY_TOO.get(method.name, frozenset())
-            if has_body
-            else frozenset(field.name for field in method.input_type.fields) - in_path
-        )
+        fields = frozenset(field.name for field in method.input_type.fields)
+        has_body = verb != "GET" and bool(fields - in_path)
+        in_query = QUERY_TOO.get(method.name, frozenset()) if has_body else fields - in_path
         roles = " or ".join(sorted(role.name.lower() for role in row.roles))
         operation: Json = {
             "operationId": _operation_id(method.name, verb, before),

@@ -11,19 +11,12 @@ from typing import Any
 from loyalty_service.transport.errors.advice import ADVICE, EDGE_ADVICE
 from loyalty_service.transport.errors.advice_terms import WRITING, Advice
 from loyalty_service.transport.errors.catalogue import ROWS
-from loyalty_service.transport.errors.dialects import (
-    NO_WORDS,
-    RBI_CODES,
-    RPCS,
-    Dialect,
-    EsWords,
-    RpcWords,
-    oauth_words,
-)
+from loyalty_service.transport.errors.dialects import NO_WORDS, RBI_CODES, RPCS, oauth_words
 from loyalty_service.transport.errors.edge import DOOR, EdgeRow
 from loyalty_service.transport.errors.edge_bodies import body_of, es_body, oauth_body
 from loyalty_service.transport.errors.error_row import ErrorRow
 from loyalty_service.transport.errors.rendering import DOMAIN
+from loyalty_service.transport.errors.words import Dialect, EsWords, RpcWords
 
 Json = dict[str, Any]
 

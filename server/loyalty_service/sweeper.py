@@ -10,6 +10,11 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from loyalty_service.application.accounts.expire_reservations import (
+    OverdueReservation,
+    expire_reservation,
+    find_overdue_reservations,
+)
 from loyalty_service.application.members.erase_member import take_names_out
 from loyalty_service.application.orders.expire_overdue import (
     OverdueBucket,
@@ -42,7 +47,7 @@ BATCH_MAX = 100
 FORGET_INTERVAL_S = 600.0
 """Seconds between looks for counts that are too old to matter."""
 
-T = TypeVar("T", OverdueTransaction, OverdueCode, OverdueBucket, OverdueSession)
+T = TypeVar("T", OverdueTransaction, OverdueCode, OverdueBucket, OverdueSession, OverdueReservation)
 
 _NOT_THE_ROWS_FAULT = (DeadlinePassedError, ServerBusyError, StorageUnavailableError)
 
@@ -60,6 +65,7 @@ class Swept:
         left: Overdue rows that could not be ended.
         buckets: Buckets whose points went.
         sessions: Sessions of members that nobody used any more.
+        reservations: Those of points that expired.
     """
 
     transactions: int
@@ -67,11 +73,13 @@ class Swept:
     left: int
     buckets: int = 0
     sessions: int = 0
+    reservations: int = 0
 
     @property
     def count(self) -> int:
         """All that was ended."""
-        return self.transactions + self.codes + self.buckets + self.sessions
+        others = self.buckets + self.sessions + self.reservations
+        return self.transactions + self.codes + others
 
 
 class SweepWatch(Protocol):
@@ -147,14 +155,17 @@ async def sweep(store: Store, clock: Clock | None = None) -> Swept:
     expired, unexpired = await _end_all(store, clock, find_overdue_codes, expire_code)
     if expired:
         log.info("codes expired", count=len(expired))
+    freed, kept_back = await _end_all(store, clock, find_overdue_reservations, expire_reservation)
+    if freed:
+        log.info("reservations expired", count=len(freed))
     emptied, full = await _end_all(store, clock, find_overdue_buckets, expire_bucket)
     if emptied:
         log.info("points expired", buckets=len(emptied))
     ended, open_still = await _end_all(store, clock, find_overdue_sessions, expire_session)
     if ended:
         log.info("sessions expired", count=len(ended))
-    left = kept + unexpired + full + open_still
-    return Swept(len(voided), len(expired), left, len(emptied), len(ended))
+    left = kept + unexpired + kept_back + full + open_still
+    return Swept(len(voided), len(expired), left, len(emptied), len(ended), len(freed))
 
 
 async def forget(store: Store) -> None:

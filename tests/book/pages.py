@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
+from loyalty.v1 import account_service_pb2 as accounts
 from loyalty.v1 import code_service_pb2 as codes
 from loyalty.v1 import event_service_pb2 as events
 from loyalty.v1 import identify_service_pb2 as identifying
@@ -254,6 +255,144 @@ async def _other_purchase(desk: Desk, _: Any) -> Message:
 
 async def _token(_: Desk) -> Message:
     return tokens.IssueTokenRequest(grant_type="client_credentials")
+
+
+# --- AccountService -----------------------------------------------------------------------------
+
+STEP = 25_000
+"""Points of one step of the program's redemption rules."""
+
+_TOO_LONG = "x" * 129
+
+
+async def _of_member(desk: Desk) -> str:
+    """Open a session of a member; return its correlation ID."""
+    request = sessions.StartSessionRequest(
+        identifier=await desk.guest(), correlation_id=str(uuid.uuid4())
+    )
+    await desk.ask("SessionService/StartSession", request)
+    return str(request.correlation_id)
+
+
+async def _of_rich_member(desk: Desk) -> str:
+    """Open a session of a member who can redeem a step."""
+    visit = await _of_member(desk)
+    for _ in range(3):
+        await desk.ask("AccountService/IssueAdhocReward", _reward_of(visit, 10_000))
+    return visit
+
+
+def _reward_of(visit: str, points: int) -> accounts.IssueAdhocRewardRequest:
+    return accounts.IssueAdhocRewardRequest(
+        correlation_id=visit, issuer_id="AIRMILES", reward_id="WELCOME_500", reward_amount=points
+    )
+
+
+async def _reservation(desk: Desk) -> tuple[str, str]:
+    """Reserve a step of a member; return the session and the token."""
+    visit = await _of_rich_member(desk)
+    request = accounts.ReservePointsRequest(correlation_id=visit, reservation_amount=STEP)
+    reserved = await desk.ask("AccountService/ReservePoints", request)
+    return visit, str(reserved.reservation_token)
+
+
+async def _balance(desk: Desk) -> Message:
+    return accounts.GetBalanceRequest(correlation_id=await _of_member(desk))
+
+
+async def _membership(desk: Desk) -> Message:
+    return accounts.GetMembershipRequest(correlation_id=await _of_member(desk))
+
+
+async def _history(desk: Desk) -> Message:
+    return accounts.ListVisitHistoryRequest(correlation_id=await _of_member(desk))
+
+
+async def _reserve(desk: Desk) -> Message:
+    visit = await _of_rich_member(desk)
+    return accounts.ReservePointsRequest(correlation_id=visit, reservation_amount=STEP)
+
+
+async def _other_reserve(desk: Desk, _: Any) -> Message:
+    return await _reserve(desk)
+
+
+async def _lower(desk: Desk) -> Message:
+    visit, token = await _reservation(desk)
+    return accounts.LowerReservationRequest(
+        correlation_id=visit, reservation_token=token, reservation_amount=STEP
+    )
+
+
+async def _other_lower(desk: Desk, _: Any) -> Message:
+    return await _lower(desk)
+
+
+async def _cancel(desk: Desk) -> Message:
+    visit, token = await _reservation(desk)
+    return accounts.CancelReservationRequest(correlation_id=visit, reservation_token=token)
+
+
+async def _other_cancel(desk: Desk, _: Any) -> Message:
+    return await _cancel(desk)
+
+
+async def _redemption(desk: Desk) -> Message:
+    visit, token = await _reservation(desk)
+    return accounts.IssueAdhocRedemptionRequest(correlation_id=visit, reservation_token=token)
+
+
+async def _other_redemption(desk: Desk, _: Any) -> Message:
+    return await _redemption(desk)
+
+
+async def _adhoc_reward(desk: Desk) -> Message:
+    return _reward_of(await _of_member(desk), 500)
+
+
+async def _other_adhoc_reward(_: Desk, first: Any) -> Message:
+    return _reward_of(first.correlation_id, 501)
+
+
+async def _void_adhoc(desk: Desk) -> Message:
+    visit = await _of_member(desk)
+    given = await desk.ask("AccountService/IssueAdhocReward", _reward_of(visit, 500))
+    return accounts.VoidAdhocTransactionRequest(
+        correlation_id=visit, original_transaction_id=given.transaction_id
+    )
+
+
+async def _other_void_adhoc(desk: Desk, _: Any) -> Message:
+    return await _void_adhoc(desk)
+
+
+async def _lock(desk: Desk) -> Message:
+    return accounts.CreateRedemptionLockRequest(
+        correlation_id=await _of_member(desk), entity="ACCOUNT", context="REDEMPTION"
+    )
+
+
+async def _other_lock(_: Desk, first: Any) -> Message:
+    return accounts.CreateRedemptionLockRequest(
+        correlation_id=first.correlation_id,
+        entity="ACCOUNT",
+        context="REDEMPTION",
+        reason="Card reported stolen",
+    )
+
+
+async def _locks(desk: Desk) -> Message:
+    return accounts.ListRedemptionLocksRequest(correlation_id=await _of_member(desk))
+
+
+async def _unlock(desk: Desk) -> Message:
+    return accounts.DeleteRedemptionLockRequest(
+        correlation_id=await _of_member(desk), entity="ACCOUNT", context="REDEMPTION"
+    )
+
+
+async def _other_unlock(desk: Desk, _: Any) -> Message:
+    return await _unlock(desk)
 
 
 # --- IdentifyService ----------------------------------------------------------------------------
@@ -666,6 +805,86 @@ BOOK: Mapping[str, Page] = {
         purchases.ReportOfflineOrderRequest(),
         frozenset({"transaction_details"}),
         _other_offline_order,
+    ),
+    "GetBalance": Page(
+        "AccountService/GetBalance",
+        _balance,
+        accounts.GetBalanceRequest(correlation_id="a/b"),
+        frozenset({"correlation_id"}),
+    ),
+    "GetMembership": Page(
+        "AccountService/GetMembership",
+        _membership,
+        accounts.GetMembershipRequest(correlation_id="a/b"),
+        frozenset({"correlation_id"}),
+    ),
+    "ListVisitHistory": Page(
+        "AccountService/ListVisitHistory",
+        _history,
+        accounts.ListVisitHistoryRequest(correlation_id="a/b", limit=151, to=-1),
+        frozenset({"correlation_id", "limit", "to"}),
+    ),
+    "ReservePoints": Page(
+        "AccountService/ReservePoints",
+        _reserve,
+        accounts.ReservePointsRequest(correlation_id="a/b", redeemer_id=_TOO_LONG),
+        frozenset({"correlation_id", "redeemer_id"}),
+        _other_reserve,
+    ),
+    "LowerReservation": Page(
+        "AccountService/LowerReservation",
+        _lower,
+        accounts.LowerReservationRequest(correlation_id="a/b"),
+        frozenset({"correlation_id", "reservation_token", "reservation_amount"}),
+        _other_lower,
+    ),
+    "CancelReservation": Page(
+        "AccountService/CancelReservation",
+        _cancel,
+        accounts.CancelReservationRequest(correlation_id="a/b"),
+        frozenset({"correlation_id", "reservation_token"}),
+        _other_cancel,
+    ),
+    "IssueAdhocRedemption": Page(
+        "AccountService/IssueAdhocRedemption",
+        _redemption,
+        accounts.IssueAdhocRedemptionRequest(correlation_id="a/b", channel=_TOO_LONG),
+        frozenset({"correlation_id", "reservation_token", "channel"}),
+        _other_redemption,
+    ),
+    "IssueAdhocReward": Page(
+        "AccountService/IssueAdhocReward",
+        _adhoc_reward,
+        accounts.IssueAdhocRewardRequest(correlation_id="a/b", issuer_id=" "),
+        frozenset({"correlation_id", "issuer_id", "reward_id", "reward_amount"}),
+        _other_adhoc_reward,
+    ),
+    "VoidAdhocTransaction": Page(
+        "AccountService/VoidAdhocTransaction",
+        _void_adhoc,
+        accounts.VoidAdhocTransactionRequest(correlation_id="a/b"),
+        frozenset({"correlation_id", "original_transaction_id"}),
+        _other_void_adhoc,
+    ),
+    "CreateRedemptionLock": Page(
+        "AccountService/CreateRedemptionLock",
+        _lock,
+        accounts.CreateRedemptionLockRequest(correlation_id="a/b", entity="CARD"),
+        frozenset({"correlation_id", "entity", "context"}),
+        _other_lock,
+    ),
+    "ListRedemptionLocks": Page(
+        "AccountService/ListRedemptionLocks",
+        _locks,
+        accounts.ListRedemptionLocksRequest(correlation_id="a/b"),
+        frozenset({"correlation_id"}),
+    ),
+    "DeleteRedemptionLock": Page(
+        "AccountService/DeleteRedemptionLock",
+        _unlock,
+        accounts.DeleteRedemptionLockRequest(correlation_id="a/b"),
+        frozenset({"correlation_id", "entity", "context"}),
+        _other_unlock,
     ),
     "IdentifyMember": Page(
         "IdentifyService/IdentifyMember",

@@ -26,7 +26,6 @@ from loyalty_service.domain.errors import (
     TooManyWrongCodesError,
 )
 from loyalty_service.transport.errors.catalogue import CATALOGUE, REASONS, ROWS, retry_after_ms
-from loyalty_service.transport.errors.dialects import Dialect
 from loyalty_service.transport.errors.rendering import (
     LEGACY_BODY_BYTES_MAX,
     grpc_trailers,
@@ -34,6 +33,7 @@ from loyalty_service.transport.errors.rendering import (
     legacy_trailers,
     message_of,
 )
+from loyalty_service.transport.errors.words import Dialect
 from tests.support.longest_errors import (
     WIDE,
     error_kinds,

@@ -13,6 +13,7 @@ from loyalty_service.domain.breaches import Breach
 from loyalty_service.domain.feed import TYPES
 from loyalty_service.domain.keys import Role
 from loyalty_service.transport.call import DEADLINE_MAX_S
+from loyalty_service.transport.errors.account_rows import ACCOUNT_ROWS
 from loyalty_service.transport.errors.catalogue import ROWS
 from loyalty_service.transport.errors.edge import DOOR, LOCAL_REPLIES, EdgeRow
 from loyalty_service.transport.errors.es_rows import ES_ROWS
@@ -106,7 +107,7 @@ OF_OTHER_CALLS = {
     "EMAIL_TAKEN",
     "IDENTIFIER_TAKEN",
     "AMOUNT_BEYOND_LIMIT",
-    *(row.reason for row in ES_ROWS),
+    *(row.reason for row in (*ES_ROWS, *ACCOUNT_ROWS)),
 }
 """What neither a claim nor an order without a guest is ever refused with."""
 

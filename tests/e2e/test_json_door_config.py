@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 
 from buf.validate import validate_pb2
 from loyalty_service.transport.call import DEADLINE_MAX_S
-from loyalty_service.transport.errors.dialects import Dialect
 from loyalty_service.transport.errors.edge import HEADERS
+from loyalty_service.transport.errors.words import Dialect
 from loyalty_service.transport.rpcs import SERVICES
 
 PATIENCE_S = 5.0

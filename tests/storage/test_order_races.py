@@ -13,7 +13,6 @@ import pytest_asyncio
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.domain.errors import (
-    LoyaltyError,
     RulesFailedError,
     TransactionNotClaimableError,
 )
@@ -35,6 +34,7 @@ from tests.support.orders import (
     reward,
 )
 from tests.support.programs import demo_program, enroll
+from tests.support.racing import outcomes, refusals
 from tests.support.stores import demo_store, open_store
 
 ROUNDS = 8
@@ -48,20 +48,6 @@ async def tills(database_url: str) -> AsyncIterator[tuple[Till, Till]]:
         till = Till(store)
         yield till, replace(till, store=other)  # They know one another's answers.
     audit(database_url)
-
-
-async def outcomes(*calls: Awaitable[Any]) -> list[Any]:
-    """Make calls at once; return results and refusals, and fails on anything else."""
-    found = await asyncio.gather(*calls, return_exceptions=True)
-    for outcome in found:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, LoyaltyError):
-            raise outcome
-    return found
-
-
-def refusals(found: list[Any]) -> list[type]:
-    """Tell the classes of the refusals."""
-    return [type(outcome) for outcome in found if isinstance(outcome, LoyaltyError)]
 
 
 async def test_claim_before_the_sweeper_wins(tills: tuple[Till, Till], database_url: str) -> None:

@@ -74,6 +74,10 @@ def _longest(field: str) -> Any:
         "status": max(TransactionStatus, key=lambda status: len(status.name)).name,
         "original_transaction_id": WIDE_ID,
         "requested_status": max(TransactionStatus, key=lambda status: len(status.name)).name,
+        "held_points": 2**31 - 1,
+        "business_unit": WIDE_ID,
+        "reward_id": WIDE_ID,
+        "external_reference_id": WIDE_ID,
         # Each needs three bytes in a gRPC message.
         "idempotency_key": "%" * 255,
         "request_id": "r" * 128,

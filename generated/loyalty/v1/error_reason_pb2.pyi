@@ -54,6 +54,14 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACCOUNT_NOT_FOUND: _ClassVar[ErrorReason]
     GRANT_TYPE_UNSUPPORTED: _ClassVar[ErrorReason]
     IDENTIFIER_TYPE_INVALID: _ClassVar[ErrorReason]
+    REDEMPTION_NOT_ALLOWED: _ClassVar[ErrorReason]
+    RESERVATION_INVALID: _ClassVar[ErrorReason]
+    RESERVATION_RAISED: _ClassVar[ErrorReason]
+    BUSINESS_UNIT_UNKNOWN: _ClassVar[ErrorReason]
+    ADHOC_REWARD_UNKNOWN: _ClassVar[ErrorReason]
+    REFERENCE_REUSED: _ClassVar[ErrorReason]
+    ALREADY_VOIDED: _ClassVar[ErrorReason]
+    VOID_NOT_ALLOWED: _ClassVar[ErrorReason]
     PURCHASE_NOT_FOUND: _ClassVar[ErrorReason]
     ORIGINAL_OF_ANOTHER_MEMBER: _ClassVar[ErrorReason]
     CONFIRMATION_NOT_NEEDED: _ClassVar[ErrorReason]
@@ -114,6 +122,14 @@ SESSION_CLOSED: ErrorReason
 ACCOUNT_NOT_FOUND: ErrorReason
 GRANT_TYPE_UNSUPPORTED: ErrorReason
 IDENTIFIER_TYPE_INVALID: ErrorReason
+REDEMPTION_NOT_ALLOWED: ErrorReason
+RESERVATION_INVALID: ErrorReason
+RESERVATION_RAISED: ErrorReason
+BUSINESS_UNIT_UNKNOWN: ErrorReason
+ADHOC_REWARD_UNKNOWN: ErrorReason
+REFERENCE_REUSED: ErrorReason
+ALREADY_VOIDED: ErrorReason
+VOID_NOT_ALLOWED: ErrorReason
 PURCHASE_NOT_FOUND: ErrorReason
 ORIGINAL_OF_ANOTHER_MEMBER: ErrorReason
 CONFIRMATION_NOT_NEEDED: ErrorReason

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from loyalty_service.application.visit_reading import VisitReader
 from loyalty_service.domain.events import EventPage, FeedPosition, RecordedEvent
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.feed import EVERYTHING, Wanted
@@ -170,7 +171,7 @@ class Tail(Protocol):
         """Wait until there are not *count* events any more, or the time is over."""
 
 
-class Reader(Protocol):
+class Reader(VisitReader, Protocol):
     """Typed queries over one consistent state."""
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:

@@ -9,7 +9,9 @@ from loyalty_service.application.catalogue_unit import CatalogueUnit
 from loyalty_service.application.counting_unit import CountingUnit
 from loyalty_service.application.merge_unit import MergeUnit
 from loyalty_service.application.promo_code_unit import PromoCodeUnit
+from loyalty_service.application.visit_unit import VisitUnit
 from loyalty_service.application.webhook_unit import WebhookRecord, WebhookUnit
+from loyalty_service.domain.adhoc import AdhocTransaction
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.expiry import Bucket, BucketPart
@@ -20,6 +22,7 @@ from loyalty_service.domain.guessing import Wait
 from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
 from loyalty_service.domain.member_terms import MemberEmail, MemberTerm
 from loyalty_service.domain.merges import MemberMerge
+from loyalty_service.domain.points_reservations import PointsReservation
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.records import (
     Code,
@@ -36,7 +39,8 @@ from loyalty_service.domain.sessions import Session
 from loyalty_service.domain.visit import History, HistoryNeeds
 
 Record = (
-    Bucket
+    AdhocTransaction
+    | Bucket
     | BucketPart
     | Code
     | GoalAward
@@ -48,6 +52,7 @@ Record = (
     | MemberMerge
     | MemberTerm
     | PointsAssignment
+    | PointsReservation
     | PromoCode
     | PromoRedemption
     | Redemption
@@ -75,7 +80,7 @@ class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
         self.begun = begun
 
 
-class Unit(CatalogueUnit, CountingUnit, MergeUnit, PromoCodeUnit, WebhookUnit, Protocol):
+class Unit(CatalogueUnit, CountingUnit, MergeUnit, PromoCodeUnit, VisitUnit, WebhookUnit, Protocol):
     """
     Typed queries and writes of one unit of work.
 

@@ -151,6 +151,8 @@ class OwnerKind(IntEnum):
     GOAL = 5
     GRANT = 6
     MERGE = 7
+    RESERVATION = 8
+    ADHOC = 9
 
 
 class Owner(NamedTuple):

@@ -72,6 +72,8 @@ class Member:
         blocked: What an operator keeps it from; absent where from nothing.
         merged_into: Number of the member whom it leads to; absent unless it was merged.
         merged_numbers: Numbers of those who were merged into it, with commas between.
+        blocked_ms: When the operator said so; absent where an older version did not keep that.
+        locked_ms: When the member locked redemptions; absent where they are not locked.
     """
 
     number: int
@@ -100,10 +102,16 @@ class Member:
         """Numbers of the members who were merged into it."""
         return tuple(map(int, self.merged_numbers.split(","))) if self.merged_numbers else ()
 
+    blocked_ms: int | None = None
+    locked_ms: int | None = None
+    lock_reason: str | None = None
+
     @property
     def kept_from(self) -> Blocked:
         """What it may not do; one who was erased may do nothing."""
-        return Blocked.BOTH if self.erased_ms is not None else Blocked(self.blocked or 0)
+        if self.erased_ms is not None:
+            return Blocked.BOTH
+        return Blocked(self.blocked or 0) | (Blocked.REDEEM if self.locked_ms else 0)
 
     @property
     def in_segments(self) -> tuple[str, ...]:

@@ -27,8 +27,9 @@ from loyalty.v1 import (
     transaction_service_pb2_grpc,
 )
 from loyalty_service.domain.operator_error import OperatorError
-from loyalty_service.transport.errors.dialects import NO_WORDS, RPCS, Dialect
+from loyalty_service.transport.errors.dialects import NO_WORDS, RPCS
 from loyalty_service.transport.errors.error_row import ErrorRow
+from loyalty_service.transport.errors.words import Dialect
 from loyalty_service.transport.rpcs import SERVICES
 
 TIMEOUT_S = 10.0

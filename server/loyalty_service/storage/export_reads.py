@@ -117,6 +117,8 @@ _TABLES: Mapping[Part, tuple[Any, str]] = {
     Part.ACCOUNTS: (t.AccountTable, "account_id"),
     Part.ORDERS: (t.TransactionTable, "transaction_id"),
     Part.ASSIGNMENTS: (t.PointsAssignmentTable, "assignment_id"),
+    Part.RESERVED: (t.PointsReservationTable, "reservation_token"),
+    Part.ADHOC: (t.AdhocTransactionTable, "adhoc_id"),
     Part.GRANTS: (t.GrantTable, "grant_id"),
     Part.GOALS: (t.GoalCardTable, "member_number"),
     Part.AWARDS: (t.GoalAwardTable, "award_id"),

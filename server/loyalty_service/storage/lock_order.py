@@ -21,6 +21,8 @@ class Rank(IntEnum):
     GOAL_CARDS = auto()
     GOAL_AWARDS = auto()
     GRANTS = auto()
+    POINTS_RESERVATIONS = auto()
+    ADHOC_TRANSACTIONS = auto()
     TRANSACTIONS = auto()
     HOLDS = auto()
     RESERVATIONS = auto()
@@ -53,6 +55,8 @@ COVERED = {
     Rank.GOAL_AWARDS: Rank.MEMBERS,
     Rank.GRANTS: Rank.MEMBERS,
     Rank.MERGES: Rank.MEMBERS,
+    Rank.POINTS_RESERVATIONS: Rank.MEMBERS,
+    Rank.ADHOC_TRANSACTIONS: Rank.MEMBERS,
     Rank.MEMBER_TERMS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from loyalty_service.domain.adhoc import AdhocTransaction
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.goal_cards import GoalCard
 from loyalty_service.domain.grants import Grant
@@ -27,7 +28,16 @@ from loyalty_service.storage.tables import (
 )
 
 K = TypeVar(
-    "K", Delivery, GoalCard, Grant, KeptAnswer, PointsAssignment, Session, Transaction, Webhook
+    "K",
+    AdhocTransaction,
+    Delivery,
+    GoalCard,
+    Grant,
+    KeptAnswer,
+    PointsAssignment,
+    Session,
+    Transaction,
+    Webhook,
 )
 
 

@@ -63,6 +63,7 @@ from loyalty_service.storage.tables import (
     TransferTable,
 )
 from loyalty_service.storage.transfer_rows import ENTRY_COLUMNS, entry_of
+from loyalty_service.storage.visit_reads import VisitReads
 from loyalty_service.storage.webhook_reads import WebhookReads
 
 PENDING = TransactionStatus.PENDING
@@ -134,6 +135,7 @@ class SqlReader(
     WebhookReads,
     MemberReads,
     SessionReads,
+    VisitReads,
     BucketReads,
     HeldReads,
     ExportReads,

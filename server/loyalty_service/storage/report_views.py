@@ -24,6 +24,12 @@ VIEW_NAMES = frozenset(
 )
 
 _ACCOUNT = {kind.value: "OWED" if kind is AccountKind.DEBT else kind.name for kind in AccountKind}
+_KEPT_FROM = (
+    "(coalesce(member.blocked, 0) | CASE WHEN member.locked_ms IS NULL THEN 0 "
+    f"ELSE {Blocked.REDEEM:d} END)"
+)
+"""What members may not do, because an operator or they themselves said so."""
+
 _OF_ORDERS = "event.kind BETWEEN 21 AND 29"
 _OF_CODES = "event.kind BETWEEN 11 AND 14"
 
@@ -79,7 +85,7 @@ def _of_guests(at: At) -> Mapping[str, str]:
         "members": f"""
             SELECT member.number AS member_number, member.program_id, member.loyalty_id,
               {at("member.created_ms", "enrolled_at")}, {at("member.erased_ms", "erased_at")},
-              {_word("coalesce(member.blocked, 0)", _names(Blocked))} AS blocked,
+              {_word(_KEPT_FROM, _names(Blocked))} AS blocked,
               member.locale, member.segments,
               available.balance AS available_points, held.balance AS held_points,
               coalesce(-owed.balance, 0) AS owed_points

@@ -37,8 +37,8 @@ from loyalty_service.transport.call import (
     Storage,
 )
 from loyalty_service.transport.errors.catalogue import CATALOGUE, GRPC_CODES
-from loyalty_service.transport.errors.dialects import Dialect
 from loyalty_service.transport.errors.rendering import refuse
+from loyalty_service.transport.errors.words import Dialect
 from loyalty_service.transport.headers import require_key_once, require_spelling
 from loyalty_service.transport.messages import (
     KEYLESS_SEND_S,

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from loyalty.v1 import (
+    account_service_pb2,
     code_service_pb2,
     event_service_pb2,
     identify_service_pb2,
@@ -31,6 +32,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
     purchase_service_pb2.DESCRIPTOR.services_by_name["PurchaseService"],
     token_service_pb2.DESCRIPTOR.services_by_name["TokenService"],
+    account_service_pb2.DESCRIPTOR.services_by_name["AccountService"],
     identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
     transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"],
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],

@@ -205,6 +205,8 @@ def test_stored_numbers_stay() -> None:
         "GOAL": 5,
         "GRANT": 6,
         "MERGE": 7,
+        "RESERVATION": 8,
+        "ADHOC": 9,
     }
 
 

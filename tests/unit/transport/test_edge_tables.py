@@ -20,9 +20,10 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
 )
 from loyalty_service.transport.errors import edge_mappers, edge_tables, rendering
-from loyalty_service.transport.errors.dialects import RPCS, Dialect, EsWords, FieldWords, RpcWords
+from loyalty_service.transport.errors.dialects import RPCS
 from loyalty_service.transport.errors.edge import MISSPELT_KEY, NO_KEY, PARTIAL
 from loyalty_service.transport.errors.rendering import grpc_trailers, legacy_trailers
+from loyalty_service.transport.errors.words import Dialect, EsWords, FieldWords, RpcWords
 
 ROOT = Path(__file__).resolve().parents[3]
 SESSION = "SessionService/StartAnonymousSession"

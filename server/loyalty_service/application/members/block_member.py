@@ -34,7 +34,7 @@ class BlockMember:
         return self.loyalty_id.lower(), int(self.blocked)
 
 
-def block_member(unit: Unit, command: BlockMember, _now_ms: int) -> Done[Member]:
+def block_member(unit: Unit, command: BlockMember, now_ms: int) -> Done[Member]:
     """
     Block a member, or lift its block.
 
@@ -42,11 +42,16 @@ def block_member(unit: Unit, command: BlockMember, _now_ms: int) -> Done[Member]
         MemberNotFoundError: No member has this loyalty ID, or was erased.
     """
     member = find_member(unit, command.program_id, command.loyalty_id)
-    before, after = member.kept_from, command.blocked
+    before, after = Blocked(member.blocked or 0), command.blocked
     if before == after and (after is Blocked.NOTHING or member.block_reason == command.reason):
         return Done(member)
     reason = command.reason if after else None
-    unit.change_member(member, blocked=int(after) or None, block_reason=reason)
+    unit.change_member(
+        member,
+        blocked=int(after) or None,
+        block_reason=reason,
+        blocked_ms=now_ms if after else None,
+    )
     event = Event(
         EventKind.MEMBER_BLOCKED if after else EventKind.MEMBER_UNBLOCKED,
         member.program_id,

@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from loyalty_service.application.reading import Reader
+from loyalty_service.domain.adhoc import AdhocKind
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.errors import (
     FieldViolation,
@@ -18,6 +19,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.events import ActorKind, EventKind
 from loyalty_service.domain.ledger import AccountKind, Cause, OwnerKind
+from loyalty_service.domain.points_reservations import ReservationStatus
 from loyalty_service.domain.records import CodeStatus, HoldStatus, Member, TransactionStatus
 from loyalty_service.domain.sessions import SessionStatus
 
@@ -35,6 +37,8 @@ class Part(StrEnum):
     TRANSFERS = "transfers"
     ORDERS = "orders"
     ASSIGNMENTS = "pointsAssignments"
+    RESERVED = "pointsReservations"
+    ADHOC = "adhocTransactions"
     GRANTS = "grants"
     GOALS = "goals"
     AWARDS = "goalAwards"
@@ -60,6 +64,8 @@ _ENUMS: Mapping[tuple[Part | str, str], type[IntEnum]] = {
     ("points", "owner_kind"): OwnerKind,
     (Part.SESSIONS, "status"): SessionStatus,
     (Part.CODES, "status"): CodeStatus,
+    (Part.RESERVED, "status"): ReservationStatus,
+    (Part.ADHOC, "kind"): AdhocKind,
     (Part.EVENTS, "kind"): EventKind,
     (Part.EVENTS, "actor_kind"): ActorKind,
 }
@@ -68,7 +74,7 @@ _ENUMS: Mapping[tuple[Part | str, str], type[IntEnum]] = {
 _JSON = frozenset(
     {
         *("basket", "refused_offers", "promotions", "counted", "earned_by", "returned"),
-        *("selection", "counts", "tiers", "detail"),
+        *("selection", "counts", "tiers", "detail", "items"),
     }
 )
 """The columns that hold JSON."""

@@ -99,7 +99,9 @@ def _require_undoable(unit: Unit, into: Member, merged: Member, now_ms: int) -> 
     still_open = unit.still_open(merge)
     if still_open:
         told = ", ".join(still_open[:_TOLD_MAX])
-        raise _refused(f"brought orders that are still open, claim or void them first: {told}")
+        raise _refused(
+            f"brought orders or reservations that are still open, end them first: {told}"
+        )
     return merge
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
+from loyalty_service.application.reserved_points import end_of_session
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.sessions import SessionStatus
 
@@ -56,5 +57,7 @@ def expire_session(unit: Unit, overdue: OverdueSession, now_ms: int) -> Done[boo
         return Done(False)  # noqa: FBT003 - the result is one word.
     if session.status_at(now_ms, program.es.session_lifetime_s) is SessionStatus.OPEN:
         return Done(False)  # noqa: FBT003
+    # Before the session changes: what is reserved in it goes back to its member.
+    events = end_of_session(unit, session, now_ms)
     unit.change(session, status=SessionStatus.EXPIRED)
-    return Done(True)  # noqa: FBT003
+    return Done(True, events=events)  # noqa: FBT003

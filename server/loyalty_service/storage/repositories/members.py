@@ -38,6 +38,9 @@ LATER_COLUMNS = (
     "block_reason",
     "merged_into",
     "merged_numbers",
+    "blocked_ms",
+    "locked_ms",
+    "lock_reason",
 )
 """Those that are behind the accounts in a record."""
 

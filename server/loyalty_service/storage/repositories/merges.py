@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, text
 
+from loyalty_service.domain.adhoc import AdhocTransaction
 from loyalty_service.domain.expiry import Bucket, BucketPart, ending
 from loyalty_service.domain.goal_cards import GoalAward, GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.ledger import Account, Cause, OwnerKind
 from loyalty_service.domain.merges import MemberMerge
+from loyalty_service.domain.points_reservations import PointsReservation, ReservationStatus
 from loyalty_service.domain.records import (
     Hold,
     Member,
@@ -32,8 +34,15 @@ _OF = """
 (SELECT owner_id FROM merged_owner
  WHERE merge_id = :merge_id AND owner_kind = {kind} AND was_open <= :most_open)
 """
-_ORDERS, _AWARDS, _GRANTS = (
-    _OF.format(kind=int(kind)) for kind in (OwnerKind.TRANSACTION, OwnerKind.GOAL, OwnerKind.GRANT)
+_ORDERS, _AWARDS, _GRANTS, _RESERVED, _ADHOC = (
+    _OF.format(kind=int(kind))
+    for kind in (
+        OwnerKind.TRANSACTION,
+        OwnerKind.GOAL,
+        OwnerKind.GRANT,
+        OwnerKind.RESERVATION,
+        OwnerKind.ADHOC,
+    )
 )
 _NOTE = """
 INSERT INTO merged_owner (merge_id, owner_kind, owner_id, was_open)
@@ -85,6 +94,11 @@ SELECT transaction_id FROM loyalty_transaction
 WHERE status = {TransactionStatus.PENDING:d} AND transaction_id IN (
   SELECT owner_id FROM merged_owner
   WHERE merge_id = :merge_id AND owner_kind = {OwnerKind.TRANSACTION:d} AND was_open = 1)
+UNION ALL
+SELECT reservation_token FROM points_reservation
+WHERE status = {ReservationStatus.HELD:d} AND reservation_token IN (
+  SELECT owner_id FROM merged_owner
+  WHERE merge_id = :merge_id AND owner_kind = {OwnerKind.RESERVATION:d} AND was_open = 1)
 ORDER BY transaction_id
 """  # noqa: S608 - text of ours.
 _COUNTED = f"""
@@ -108,15 +122,19 @@ class MergeStatements:
             return by.compile(text(sql))
 
         is_open = f"CASE status WHEN {TransactionStatus.PENDING:d} THEN 1 ELSE 0 END"
+        is_held = f"CASE status WHEN {ReservationStatus.HELD:d} THEN 1 ELSE 0 END"
         self.note = tuple(
             one(_NOTE.format(kind=int(kind), key=key, table=table, open=opened))
             for kind, table, key, opened in (
                 (OwnerKind.TRANSACTION, "loyalty_transaction", "transaction_id", is_open),
                 (OwnerKind.GOAL, "goal_award", "award_id", "0"),
                 (OwnerKind.GRANT, "member_grant", "grant_id", "0"),
+                (OwnerKind.RESERVATION, "points_reservation", "reservation_token", is_held),
+                (OwnerKind.ADHOC, "adhoc_transaction", "adhoc_id", "0"),
             )
         )
-        held = f"transaction_id IN {_ORDERS} OR transaction_id IN {_GRANTS}"
+        owners = (_ORDERS, _GRANTS, _RESERVED, _ADHOC)
+        held = " OR ".join(f"transaction_id IN {those}" for those in owners)
         self.move = tuple(
             one(
                 f"UPDATE {table} SET member_number = :target "  # noqa: S608 - text of ours.
@@ -125,6 +143,8 @@ class MergeStatements:
             for table, condition in (
                 ("goal_award", f"award_id IN {_AWARDS}"),
                 ("member_grant", f"grant_id IN {_GRANTS}"),
+                ("points_reservation", f"reservation_token IN {_RESERVED}"),
+                ("adhoc_transaction", f"adhoc_id IN {_ADHOC}"),
                 ("loyalty_transaction", f"transaction_id IN {_ORDERS}"),
                 ("hold", held),
                 ("reservation", f"transaction_id IN {_ORDERS}"),
@@ -251,7 +271,16 @@ class Merges(Terms):
         return list(self._connection.execute(statement.sql, values).fetchall())
 
 
-_HANDED_OVER = (Transaction, Hold, Reservation, Redemption, Grant, GoalAward)
+_HANDED_OVER = (
+    Transaction,
+    Hold,
+    Reservation,
+    Redemption,
+    Grant,
+    GoalAward,
+    PointsReservation,
+    AdhocTransaction,
+)
 
 
 def _owner_id(record: Any) -> str:
@@ -260,4 +289,8 @@ def _owner_id(record: Any) -> str:
         return record.grant_id
     if isinstance(record, GoalAward):
         return record.award_id
+    if isinstance(record, PointsReservation):
+        return record.reservation_token
+    if isinstance(record, AdhocTransaction):
+        return record.adhoc_id
     return str(record.owner_id if isinstance(record, Hold) else record.transaction_id)

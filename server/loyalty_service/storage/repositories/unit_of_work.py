@@ -29,6 +29,7 @@ from loyalty_service.storage.repositories.sessions import Sessions
 from loyalty_service.storage.repositories.statements import Statements
 from loyalty_service.storage.repositories.transactions import Transactions
 from loyalty_service.storage.repositories.uses import Uses
+from loyalty_service.storage.repositories.visits import Visits
 from loyalty_service.storage.repositories.webhooks import Webhooks
 
 
@@ -40,6 +41,7 @@ class UnitOfWork(
     Answers,
     Uses,
     Grants,
+    Visits,
     PromoCodes,
     CodeCounts,
     LimitCounts,

@@ -63,12 +63,14 @@ from loyalty_service.storage.tables.retention import (
     CheckpointTable,
     EventPrunedTable,
 )
+from loyalty_service.storage.tables.visits import AdhocTransactionTable, PointsReservationTable
 from loyalty_service.storage.tables.webhooks import DeliveryTable, WebhookTable
 
 __all__ = [
     "DERIVED",
     "OF_NOW",
     "AccountTable",
+    "AdhocTransactionTable",
     "ApiKeyTable",
     "ArchivedOwnerTable",
     "BucketPartTable",
@@ -101,6 +103,7 @@ __all__ = [
     "MemberTermTable",
     "MergedOwnerTable",
     "PointsAssignmentTable",
+    "PointsReservationTable",
     "ProgramTable",
     "ProgramVersionTable",
     "PromoCodeTable",

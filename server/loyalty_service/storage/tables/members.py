@@ -51,6 +51,9 @@ class MemberTable(SQLModel, table=True):
     block_reason: str | None = Field(default=None, sa_type=Text)
     merged_into: int | None = Field(default=None, sa_type=BigInteger)
     merged_numbers: str | None = Field(default=None, sa_type=Text)
+    blocked_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
+    locked_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
+    lock_reason: str | None = Field(default=None, sa_type=Text)
 
 
 class MemberEmailTable(SQLModel, table=True):

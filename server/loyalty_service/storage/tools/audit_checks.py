@@ -29,6 +29,7 @@ from loyalty_service.storage.tools.owner_promises import (
     unknown_owners,
 )
 from loyalty_service.storage.tools.term_checks import term_problems
+from loyalty_service.storage.tools.visit_promises import CHECKS as VISIT_CHECKS
 from loyalty_service.storage.tools.waiting_checks import CHECKS as WAITING_CHECKS
 
 _LANE = 1 << LANE_BITS
@@ -145,6 +146,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     *GRANT_CHECKS,
     *MERGE_CHECKS,
     *WAITING_CHECKS,
+    *VISIT_CHECKS,
     unknown_owners("hold", "hold_id"),
     *map(hold_check, PROMISES),
     Check(

@@ -45,7 +45,7 @@ CHECKS = (
     ),
     Check(
         "member",
-        "was merged and has {rows} orders, grants or awards of goals",
+        "was merged and has {rows} orders, grants, awards of goals or points set aside",
         """
         SELECT number AS row_key, sum(own) AS rows FROM (
           SELECT member.number, count(*) AS own FROM member
@@ -58,6 +58,10 @@ CHECKS = (
           UNION ALL
           SELECT member.number, count(*) FROM member
           JOIN goal_award AS owner ON owner.member_number = member.number
+          WHERE member.merged_into IS NOT NULL GROUP BY member.number
+          UNION ALL
+          SELECT member.number, count(*) FROM member
+          JOIN points_reservation AS owner ON owner.member_number = member.number
           WHERE member.merged_into IS NOT NULL GROUP BY member.number
         ) AS parts
         GROUP BY number ORDER BY number

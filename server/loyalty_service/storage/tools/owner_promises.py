@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,37 +10,8 @@ from sqlalchemy import Connection
 from loyalty_service.domain.ledger import POINTS_MAX, Cause, OwnerKind
 from loyalty_service.domain.records import HoldStatus, TransactionStatus
 from loyalty_service.storage.tools.checks import BATCH_ROWS, Check, Problem, bound
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerPromises:
-    """
-    What every owner of a kind promises of its holds and transfers.
-
-    Its table has a `program_id`, and a `member_number` for whose points are held and moved. In all
-    SQL here its row is `owner`.
-
-    Attributes:
-        key: Column of the ID that holds and transfers name.
-        causes: What may move points for it.
-        holds: Condition of the owner while it has a hold of each status.
-        told: Columns of the owner that `faults` looks at.
-        sure: Condition of those that are surely right, so that they never leave the database;
-            beside the columns of the owner, it has the sums of `_suspects`.
-        faults: Says what is wrong with one that is not surely right.
-        state: What its holds are told to not go with.
-    """
-
-    kind: OwnerKind
-    table: str
-    key: str
-    causes: tuple[Cause, ...]
-    holds: Mapping[HoldStatus, str]
-    told: str
-    sure: str
-    faults: Callable[[Any, Connection], list[str]]
-    state: str = "owner.status"
-
+from loyalty_service.storage.tools.owner_terms import OwnerPromises
+from loyalty_service.storage.tools.visit_promises import ADHOC, RESERVATION
 
 OWNER_SUMS = """
         sum(CASE cause WHEN :cause_hold THEN points WHEN :cause_release THEN -points
@@ -323,7 +293,7 @@ GRANT = OwnerPromises(
 )
 """What a member bought for points, which come back only where its order is void."""
 
-PROMISES = (TRANSACTION, BUCKET, GOAL, GRANT)
+PROMISES = (TRANSACTION, BUCKET, GOAL, GRANT, RESERVATION, ADHOC)
 """Every kind of owner but merges, which are in `merge_checks`."""
 
 

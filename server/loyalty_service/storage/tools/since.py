@@ -23,7 +23,7 @@ MARGIN_MS = 3_600_000
 """Longer than any call takes, and more than the clocks of servers differ."""
 
 _OF_TOUCHED = {"transfer", "hold", "redemption", "reservation", "loyalty_transaction", "code"}
-_LEFT_OUT = {"event_lane", "incentive_usage", "member_grant"}
+_LEFT_OUT = {"adhoc_transaction", "event_lane", "incentive_usage", "member_grant"}
 
 CheckOf = Callable[[Connection], Iterator[Problem]]
 
@@ -52,6 +52,8 @@ _SHADOWS = {
     "loyalty_transaction": "transaction_id IN (SELECT owner_id FROM touched)",
     "bucket": "bucket_id IN (SELECT owner_id FROM touched)",
     "goal_award": "award_id IN (SELECT owner_id FROM touched)",
+    "adhoc_transaction": "adhoc_id IN (SELECT owner_id FROM touched)",
+    "points_reservation": "reservation_token IN (SELECT owner_id FROM touched)",
 }
 
 

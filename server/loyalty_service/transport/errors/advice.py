@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from loyalty_service.transport.errors.account_advice import ACCOUNT_ADVICE, VISIT_CALLS
 from loyalty_service.transport.errors.advice_terms import WRITING, Advice, Again
 from loyalty_service.transport.errors.purchase_advice import (
     ADJUST,
@@ -78,6 +79,7 @@ _NOT_A_CASHIERS = Advice(
 )
 
 ADVICE: Mapping[str, Advice] = {
+    **ACCOUNT_ADVICE,
     "REQUEST_INVALID": _NOT_A_CASHIERS,
     "CORRELATION_ID_INVALID": Advice(
         Again.CORRECTED,
@@ -89,13 +91,13 @@ ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "Loyalty does not know this visit. Start a new order.",
         "Le programme de fidélité ne connaît pas cette visite. Commencez une nouvelle commande.",
-        PURCHASES,
+        (*PURCHASES, *VISIT_CALLS),
     ),
     "SESSION_CLOSED": Advice(
         Again.CORRECTED,
         "This visit has ended. Start a new order.",
         "Cette visite est terminée. Commencez une nouvelle commande.",
-        PURCHASES,
+        (*PURCHASES, *VISIT_CALLS),
     ),
     "ACCOUNT_NOT_FOUND": Advice(
         Again.CORRECTED,
@@ -110,7 +112,7 @@ ADVICE: Mapping[str, Advice] = {
     "API_KEY_INVALID": _SETUP,
     "ROLE_NOT_ALLOWED": _SETUP,
     "STORE_NOT_ALLOWED": replace(
-        _SETUP, calls=(WRITING, *_BY_ID, "GetOutcome", _PROMO, "ListIncentives")
+        _SETUP, calls=(WRITING, *_BY_ID, "GetOutcome", _PROMO, "ListIncentives", *VISIT_CALLS)
     ),
     "STORE_NOT_FOUND": replace(
         _SETUP,
@@ -191,10 +193,12 @@ ADVICE: Mapping[str, Advice] = {
         "Le client n'a pas assez de points. Retirez une récompense et réessayez.",
         (
             *(_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _RETURN, _POINTS, "AdjustPoints"),
-            *(_GRANT, ADJUST, NO_RECEIPT),
+            *(_GRANT, ADJUST, NO_RECEIPT, "IssueAdhocReward", "VoidAdhocTransaction"),
         ),
     ),
-    "TRANSACTION_NOT_FOUND": _UNKNOWN_ORDER,
+    "TRANSACTION_NOT_FOUND": replace(
+        _UNKNOWN_ORDER, calls=(*_UNKNOWN_ORDER.calls, "VoidAdhocTransaction")
+    ),
     "TRANSACTION_NOT_CLAIMABLE": Advice(
         Again.NEVER,
         "This order is already closed for loyalty. Its points do not change any more.",
@@ -248,7 +252,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "This order is too old to be cancelled.",
         "Cette commande est trop ancienne pour être annulée.",
-        (_VOID, _STATUS),
+        (_VOID, _STATUS, "VoidAdhocTransaction"),
     ),
     "RETURN_TOO_LATE": Advice(
         Again.NEVER,
@@ -281,7 +285,7 @@ ADVICE: Mapping[str, Advice] = {
         (_PROMO,),
     ),
     "CONTRACT_NOT_SERVED": replace(
-        _SETUP, calls=(_ANONYMOUS, _SESSION, *PURCHASES, _AGAIN, _STATUS)
+        _SETUP, calls=(_ANONYMOUS, _SESSION, *PURCHASES, *VISIT_CALLS, _AGAIN, _STATUS)
     ),
     "EMAIL_TAKEN": Advice(
         Again.CORRECTED,
@@ -301,7 +305,7 @@ ADVICE: Mapping[str, Advice] = {
         "Cette adhésion est bloquée. Continuez sans elle et demandez au client de nous appeler.",
         (
             *(_IDENTIFY, _AGAIN, *_ORDERS, _STATUS, _RECEIPT, AWARD, _PROMO, "IssueCode"),
-            *(_POINTS, _GRANT),
+            *(_POINTS, _GRANT, "IssueAdhocReward"),
         ),
     ),
     "CODE_REQUIRED": Advice(
@@ -322,7 +326,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "This is more than the program gives at once. Call support.",
         "C'est plus que ce que le programme accorde en une fois. Appelez le soutien technique.",
-        (_RECEIPT, AWARD, _POINTS, "AdjustPoints", _PROMO),
+        (_RECEIPT, AWARD, _POINTS, "AdjustPoints", _PROMO, "IssueAdhocReward"),
     ),
     "STORAGE_UNAVAILABLE": _LATER,
     "REQUEST_NOT_RECEIVED": _LATER,

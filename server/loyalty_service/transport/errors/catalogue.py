@@ -3,7 +3,8 @@ The one table of errors: what each refusal is called on each door.
 
 Sources of the legacy words: the ES contract's error tables and the RBI contract's error
 responses; where both are silent, the nearest word of theirs. What tells of the server and its
-limits is in `server_rows.py`, what tells of ES's sessions in `es_rows.py`.
+limits is in `server_rows.py`, what tells of ES's sessions in `es_rows.py`, of
+their points in `account_rows.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import grpc
 from loyalty.v1 import error_reason_pb2
 from loyalty_service.domain import errors as e
 from loyalty_service.observability.outcomes import CANCELLED, OK
+from loyalty_service.transport.errors.account_rows import ACCOUNT_ROWS
 from loyalty_service.transport.errors.error_row import ErrorRow
 from loyalty_service.transport.errors.es_rows import ES_ROWS
 from loyalty_service.transport.errors.server_rows import SERVER_ROWS
@@ -375,6 +377,7 @@ ROWS: tuple[ErrorRow, ...] = (
         "Idempotency key {idempotency_key} was used with another request: use a new one",
     ),
     *ES_ROWS,
+    *ACCOUNT_ROWS,
     *SERVER_ROWS,
 )
 

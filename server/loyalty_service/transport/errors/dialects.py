@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 from loyalty_service.domain import errors as e
 from loyalty_service.domain.es_errors import (
@@ -12,14 +10,14 @@ from loyalty_service.domain.es_errors import (
     IdentifierTypeInvalidError,
 )
 from loyalty_service.domain.purchase_errors import ConfirmationTooLateError
-
-
-class Dialect(StrEnum):
-    """Which legacy contract's JSON a caller reads; Envoy names it by the call."""
-
-    ES = "es"
-    RBI = "rbi"
-
+from loyalty_service.transport.errors.account_words import ACCOUNT_WORDS
+from loyalty_service.transport.errors.words import (
+    Dialect,
+    EsWords,
+    FieldWords,
+    OAuthWords,
+    RpcWords,
+)
 
 PREFIXES: Mapping[str, Dialect] = {"/client/": Dialect.ES}
 """The dialect of all paths below one, known or not, but those of an RPC that says otherwise."""
@@ -28,67 +26,6 @@ FAILED = 500
 
 DEFAULT = Dialect.RBI
 """The dialect of all other paths."""
-
-_INVALID = "INVALID_REQUEST"
-
-
-@dataclass(frozen=True, slots=True)
-class EsWords:
-    """
-    An answer of the ES contract.
-
-    Attributes:
-        message: `errorMessage`; names in braces are fields of the error.
-        code: `errorCode`.
-        status: HTTP status, and `statusCode`.
-    """
-
-    message: str
-    code: str = _INVALID
-    status: int = 400
-
-
-@dataclass(frozen=True, slots=True)
-class OAuthWords:
-    """An answer of OAuth 2.0 (RFC 6749, section 5.2): the word of an error, and the HTTP status."""
-
-    error: str
-    status: int = 400
-
-
-@dataclass(frozen=True, slots=True)
-class FieldWords:
-    """
-    What a field that is refused is answered, whatever else is wrong.
-
-    Attributes:
-        wrong: Of a value that the field cannot have.
-        missing: Where it is left out or blank; as *wrong* unless given.
-    """
-
-    wrong: EsWords
-    missing: EsWords | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RpcWords:
-    """
-    How one RPC speaks on the JSON door. What is not named here has the words of the catalogue.
-
-    Attributes:
-        dialect: The contract that it belongs to.
-        fields: Words for fields by their JSON names; "" is a body that cannot be read.
-        errors: Words for what the server refuses.
-        answers: Words for what Envoy answers by itself, by its HTTP status.
-        oauth: Words of OAuth 2.0 for what the server refuses; absent where it does not speak so.
-    """
-
-    dialect: Dialect
-    fields: Mapping[str, FieldWords] = field(default_factory=dict)
-    errors: Mapping[type[e.LoyaltyError], EsWords] = field(default_factory=dict)
-    answers: Mapping[int, EsWords | OAuthWords] = field(default_factory=dict)
-    oauth: Mapping[type[e.LoyaltyError], OAuthWords] | None = None
-
 
 OAUTH_BY_STATUS: Mapping[int, OAuthWords] = {
     401: OAuthWords("invalid_client", 401),
@@ -134,6 +71,7 @@ RPCS: Mapping[str, RpcWords] = {
             IdentifierTypeInvalidError: EsWords("identifierType should be one of {kinds}."),
         },
     ),
+    **ACCOUNT_WORDS,
     "TokenService/IssueToken": RpcWords(
         DEFAULT,
         answers=OAUTH_BY_STATUS,

@@ -18,7 +18,7 @@ from loyalty_service.domain.errors import (
     ServerBusyError,
 )
 from loyalty_service.transport.errors.catalogue import CATALOGUE
-from loyalty_service.transport.errors.dialects import Dialect
+from loyalty_service.transport.errors.words import Dialect
 
 
 @dataclass(frozen=True, slots=True)

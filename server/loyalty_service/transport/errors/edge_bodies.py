@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from loyalty_service.domain.errors import LoyaltyError
-from loyalty_service.transport.errors.dialects import Dialect, EsWords, OAuthWords
 from loyalty_service.transport.errors.edge import EdgeRow
 from loyalty_service.transport.errors.rendering import legacy_trailers
+from loyalty_service.transport.errors.words import Dialect, EsWords, OAuthWords
 
 STATUS = "%RESPONSE_CODE%"
 """Envoy puts in its place the status that it answers."""

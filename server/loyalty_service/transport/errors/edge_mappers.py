@@ -15,14 +15,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.transport.errors.catalogue import CATALOGUE
-from loyalty_service.transport.errors.dialects import (
-    PREFIXES,
-    RPCS,
-    Dialect,
-    EsWords,
-    OAuthWords,
-    RpcWords,
-)
+from loyalty_service.transport.errors.dialects import PREFIXES, RPCS
 from loyalty_service.transport.errors.edge import (
     BODY_TOO_LARGE,
     GRPC_TOO_LARGE,
@@ -41,6 +34,7 @@ from loyalty_service.transport.errors.rendering import (
     DOMAIN,
     grpc_trailers,
 )
+from loyalty_service.transport.errors.words import Dialect, EsWords, OAuthWords, RpcWords
 
 GRPC_CONTENT = (
     {"exact": "application/grpc"},

@@ -10,17 +10,11 @@ from collections.abc import Iterator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from loyalty_service.transport.errors.dialects import (
-    DEFAULT,
-    PREFIXES,
-    RPCS,
-    EsWords,
-    OAuthWords,
-    RpcWords,
-)
+from loyalty_service.transport.errors.dialects import DEFAULT, PREFIXES, RPCS
 from loyalty_service.transport.errors.edge import DOOR, HEADERS
 from loyalty_service.transport.errors.edge_bodies import compact, details_of
 from loyalty_service.transport.errors.edge_mappers import Mappers, Routes
+from loyalty_service.transport.errors.words import EsWords, OAuthWords, RpcWords
 
 BEGIN, END = "# Written by `make generate`: begin.", "# Written by `make generate`: end."
 """Stand around what is written into envoy.yaml."""

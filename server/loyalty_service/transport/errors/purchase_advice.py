@@ -27,7 +27,7 @@ PURCHASE_ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "This order is another guest's. Ask for the right card.",
         "Cette commande est celle d'un autre client. Demandez la bonne carte.",
-        (AWARD, ADJUST, CONFIRM),
+        (AWARD, ADJUST, CONFIRM, "VoidAdhocTransaction"),
     ),
     "CONFIRMATION_NOT_NEEDED": Advice(
         Again.NEVER,

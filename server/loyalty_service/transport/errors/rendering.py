@@ -33,13 +33,10 @@ from loyalty_service.transport.errors.dialects import (
     NO_WORDS,
     RBI_CODES,
     RPCS,
-    Dialect,
-    EsWords,
-    OAuthWords,
-    RpcWords,
     oauth_words,
 )
 from loyalty_service.transport.errors.error_row import ErrorRow
+from loyalty_service.transport.errors.words import Dialect, EsWords, OAuthWords, RpcWords
 
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.transport.servicers.account import AccountServicer
 from loyalty_service.transport.servicers.code import CodeServicer
 from loyalty_service.transport.servicers.event import EventServicer
 from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
@@ -23,6 +24,7 @@ def all_servicers(identify: IdentifyUseCase = identify_member) -> Mapping[str, o
         "SessionService": SessionServicer(),
         "PurchaseService": PurchaseServicer(),
         "TokenService": TokenServicer(),
+        "AccountService": AccountServicer(),
         "IdentifyService": IdentifyServicer(identify),
         "TransactionService": TransactionServicer(),
         "CodeService": CodeServicer(),

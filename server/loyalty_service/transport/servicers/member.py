@@ -279,13 +279,13 @@ def _changed(answer: Any, call: Call) -> Callable[[Member], bytes]:
 
 
 def _block(member: Member) -> pb.MemberBlock | None:
-    if not member.blocked:
+    if not (member.blocked or member.locked_ms):
         return None
     kept_from = member.kept_from
     return pb.MemberBlock(
         earn=Blocked.EARN in kept_from,
         redeem=Blocked.REDEEM in kept_from,
-        reason=member.block_reason,
+        reason=member.block_reason or member.lock_reason or "",
     )
 
 
