@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,11 +36,14 @@ from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.identifiers import IdentifierKind, new_id
 from loyalty_service.domain.merges import UNMERGE_DAYS
+from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Program
 from loyalty_service.program_file.goal_records import goals_from_json, tier_from_json
 from loyalty_service.sandbox.demo_data import promo_codes_of
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.archive import archive
 from loyalty_service.storage.tools.audit import audit as find_problems
+from loyalty_service.storage.tools.make_checkpoint import make_checkpoint
 from tests.support.doing import adjust_points, create_promo_codes, redeem_promo_code
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
@@ -62,6 +66,7 @@ from tests.support.programs import (
     issue_command,
     put_program,
 )
+from tests.support.stores import PEPPER, demo_store
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -71,7 +76,8 @@ def _audited(database_url: str) -> Iterator[None]:
     """Let all that rows promise hold after each test, and set the clock back."""
     yield
     set_ahead_ms(0)
-    holds(database_url)
+    findings = find_problems(Database.from_text(database_url))
+    assert findings.all_hold, [*map(str, findings.problems)]
 
 
 def holds(database_url: str) -> None:
@@ -576,3 +582,22 @@ async def test_promo_code_is_used_once_by_both(till: Till) -> None:
     await merge(till, one, two)
     with pytest.raises(PromoCodeAlreadyRedeemedError):
         await use(one, "2")
+
+
+async def test_merge_stays_once_transfers_are_archived(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What undoing it is computed from has left; orders of both go on, and the ledger holds."""
+    monkeypatch.setattr("loyalty_service.storage.tools.make_checkpoint.SETTLED_MS", -DAY_MS)
+    async with demo_store(database_url) as store:
+        till = Till(store, now_ms=now_ms())
+        one, two = await enroll(store, 100), await enroll(store, 2000)
+        order = await pay(till, two, item(1000), reward(COFFEE))
+        await merge(till, one, two)
+        await pay(till, two)
+        await pay(till, one)
+        peppers, database = Peppers(PEPPER), Database.from_text(database_url)
+        make_checkpoint(database, peppers, before_ms=now_ms() + DAY_MS)
+        archive(database, tmp_path / "archive", peppers)
+        assert "archived" in str(await wrong(unmerge(till, one, two)))
+        await till.void(order)
