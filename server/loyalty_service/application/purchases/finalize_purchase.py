@@ -26,6 +26,7 @@ from loyalty_service.application.purchases.purchase import (
     points_of,
     store_of,
 )
+from loyalty_service.application.purchases.redeeming import reserved_for, spend
 from loyalty_service.application.sessions.open_session import (
     answer_of_close,
     close_session,
@@ -37,6 +38,7 @@ from loyalty_service.domain.codes import digested_receipt, new_receipt_code
 from loyalty_service.domain.contracts import ES, require_served
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.identifiers import new_id
+from loyalty_service.domain.points_reservations import PointsReservation
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 from loyalty_service.domain.sessions import Session
 
@@ -53,6 +55,8 @@ def finalize_purchase(unit: Unit, purchase: Purchase, now_ms: int) -> Done[Purch
         SessionNotFoundError: There is no such session.
         SessionClosedError: It is closed by another call, or has expired.
         StoreNotAllowedError: The key is limited to other stores than the session's.
+        RedemptionNotAllowedError: It is to be paid with points that the member may not redeem.
+        ReservationInvalidError: Its token is of no reservation that still holds points.
     """
     program = unit.catalog.programs[purchase.key.program_id]
     require_served(program.contracts, ES)
@@ -63,13 +67,15 @@ def finalize_purchase(unit: Unit, purchase: Purchase, now_ms: int) -> Done[Purch
     store = store_of(program, session, purchase.key)
     purchase.key.require_store(store.store_id)
     member = member_of(unit, session)
+    token = purchase.reservation_token
+    reserved = None if token is None else reserved_for(unit, session, member, token, now_ms)
     local_time, late_hours = paid_at(purchase, store, now_ms)
     order = paid_order(purchase, program, store, session, now_ms, local_time)
     transaction = new_order(purchase, session, order, member, now_ms)
     if member is None:
         done = record(unit, purchase, session, order, transaction)
     else:
-        done = claim(unit, purchase, session, order, transaction, member, now_ms)
+        done = claim(unit, purchase, session, order, transaction, member, reserved, now_ms)
     close_session(unit, session, transaction.transaction_id, now_ms)
     key = purchase.key
     return replace(
@@ -92,23 +98,28 @@ def claim(
     order: PaidOrder,
     transaction: Transaction,
     member: Member,
+    reserved: PointsReservation | None,
     now_ms: int,
 ) -> Done[Purchased]:
-    """Let a member earn for a purchase."""
+    """Let a member earn for a purchase, and spend what was reserved for it."""
     worth = worth_for(unit, order, member, transaction.transaction_id)
     prompt, near = said_of(unit, purchase, session, order, member, worth)
     unit.add(transaction)
     unit.flush()  # What a goal gives names the order, and is written before orders are.
+    spent, used = 0, tuple[Event, ...]()
+    if reserved is not None:
+        spent = reserved.points
+        used = (spend(unit, member, reserved, transaction.transaction_id, now_ms),)
     claim_it = Claim(purchase.key, transaction, member, order, worth, waits=purchase.waits)
     claimed = claim_order(unit, claim_it, now_ms)
-    receipt = receipt_of(unit, purchase, session, order, member, claimed.earned_points, 0)
+    receipt = receipt_of(unit, purchase, session, order, member, claimed.earned_points, spent)
     points, available = points_of(unit, member)
     purchased = Purchased(
         correlation_id=session.correlation_id,
         call_id=purchase.call_id or new_id(now_ms),
         transaction_id=session.correlation_id,
         earned_points=claimed.earned_points,
-        redeemed_points=0,
+        redeemed_points=spent,
         points=points,
         available_points=available,
         promotions=claimed.promotions,
@@ -117,7 +128,7 @@ def claim(
         confirmation=(CART, False) if purchase.waits else None,
     )
     told = _told(EventKind.ORDER_CLAIMED, transaction, member)
-    return Done(purchased, flags=claimed.flags, events=(told, *claimed.events))
+    return Done(purchased, flags=claimed.flags, events=(told, *used, *claimed.events))
 
 
 def record(

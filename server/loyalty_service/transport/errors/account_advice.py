@@ -14,6 +14,7 @@ _REWARD = "IssueAdhocReward"
 _VOID = "VoidAdhocTransaction"
 _LOCKS = ("CreateRedemptionLock", "DeleteRedemptionLock")
 _BY_TOKEN = (_LOWER, _CANCEL, _REDEEM)
+_FINALIZE = "FinalizePurchase"
 
 VISIT_CALLS = (
     *("GetBalance", "GetMembership", "ListVisitHistory", "ListRedemptionLocks"),
@@ -26,13 +27,13 @@ ACCOUNT_ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "The guest can't pay with these points now. Take another payment.",
         "Le client ne peut pas payer avec ces points. Acceptez un autre paiement.",
-        (_RESERVE, *_BY_TOKEN, _REWARD, _VOID, *_LOCKS),
+        (_RESERVE, *_BY_TOKEN, _REWARD, _VOID, *_LOCKS, _FINALIZE),
     ),
     "RESERVATION_INVALID": Advice(
         Again.CORRECTED,
         "The points are no longer set aside. Reserve them again, or take another payment.",
         "Les points ne sont plus réservés. Réservez-les de nouveau, ou acceptez un autre paiement.",
-        _BY_TOKEN,
+        (*_BY_TOKEN, _FINALIZE),
     ),
     "RESERVATION_RAISED": Advice(
         Again.CORRECTED,
