@@ -12,15 +12,17 @@ from loyalty_service.domain.errors import CorrelationIdInvalidError
 from loyalty_service.domain.es_errors import SessionClosedError
 from loyalty_service.sandbox.demo_doors import Call, JsonDoor
 from loyalty_service.sandbox.demo_visit import APP, EARNED_POINTS, Visit, play_demo
+from loyalty_service.sandbox.fixed_codes import AMIRA
 
 ES_TILL = "sandbox-es-key"
 BREAKFAST = {"sku": 2001, "quantity": 1, "saleAmount": 849}
 PAID = {"VISA": 9.92}
+RESERVED_POINTS = 25_000
 
 
 @dataclass(slots=True)
 class EsVisit(Visit):
-    """A visit in one session, of a member who is enrolled for it."""
+    """A visit of a member who is enrolled for it, and one of a member who has points."""
 
     correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -66,6 +68,26 @@ class EsVisit(Visit):
             "Another purchase in the same session: refused.",
             self._till("PurchaseService/FinalizePurchase", saleLineItems=[BREAKFAST, BREAKFAST]),
             refusal=SessionClosedError,
+        )
+        self._play_reservation()
+
+    def _play_reservation(self) -> None:
+        """Set points aside in a session of a member who has some, and let them go again."""
+        self.member, self.correlation_id = AMIRA, str(uuid.uuid4())
+        self.step(
+            "Amira opens a session at the next till.",
+            self._till("SessionService/StartSession", identifier=AMIRA),
+        )
+        token = self.step(
+            "She wants to pay with points: they are set aside.",
+            self._till("AccountService/ReservePoints", reservationAmount=RESERVED_POINTS),
+            moved=(-RESERVED_POINTS, RESERVED_POINTS),
+        )["reservationToken"]
+        self.step("Her balance tells what is left.", self._till("AccountService/GetBalance"))
+        self.step(
+            "She pays otherwise: her points are free again.",
+            self._till("AccountService/CancelReservation", reservationToken=token),
+            moved=(RESERVED_POINTS, -RESERVED_POINTS),
         )
 
     def _till(self, rpc: str, **fields: Any) -> Call:
