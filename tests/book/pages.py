@@ -122,13 +122,19 @@ async def _other_session(_: Desk, first: Any) -> Message:
 
 async def _member_session(desk: Desk) -> Message:
     return sessions.StartSessionRequest(
-        identifier=await desk.guest(), correlation_id=str(uuid.uuid4()), locale="en-CA"
+        identifier=await desk.guest(),
+        correlation_id=str(uuid.uuid4()),
+        locale="en-CA",
+        store_id=desk.order().pos_vendor.store_id,
     )
 
 
 async def _other_member_session(_: Desk, first: Any) -> Message:
     return sessions.StartSessionRequest(
-        identifier=first.identifier, correlation_id=first.correlation_id, channel="KIOSK"
+        identifier=first.identifier,
+        correlation_id=first.correlation_id,
+        channel="KIOSK",
+        store_id=first.store_id,
     )
 
 
@@ -155,9 +161,11 @@ async def _purchase(desk: Desk) -> purchases.FinalizePurchaseRequest:
 
 
 async def _visit_of(desk: Desk) -> str:
-    """Open a session of a member; return its correlation ID."""
+    """Open a session of a member in the store of orders; return its correlation ID."""
     request = sessions.StartSessionRequest(
-        identifier=await desk.guest(), correlation_id=str(uuid.uuid4())
+        identifier=await desk.guest(),
+        correlation_id=str(uuid.uuid4()),
+        store_id=desk.order().pos_vendor.store_id,
     )
     await desk.ask("SessionService/StartSession", request)
     return str(request.correlation_id)
@@ -265,18 +273,9 @@ STEP = 25_000
 _TOO_LONG = "x" * 129
 
 
-async def _of_member(desk: Desk) -> str:
-    """Open a session of a member; return its correlation ID."""
-    request = sessions.StartSessionRequest(
-        identifier=await desk.guest(), correlation_id=str(uuid.uuid4())
-    )
-    await desk.ask("SessionService/StartSession", request)
-    return str(request.correlation_id)
-
-
 async def _of_rich_member(desk: Desk) -> str:
     """Open a session of a member who can redeem a step."""
-    visit = await _of_member(desk)
+    visit = await _visit_of(desk)
     for _ in range(3):
         await desk.ask("AccountService/IssueAdhocReward", _reward_of(visit, 10_000))
     return visit
@@ -297,15 +296,15 @@ async def _reservation(desk: Desk) -> tuple[str, str]:
 
 
 async def _balance(desk: Desk) -> Message:
-    return accounts.GetBalanceRequest(correlation_id=await _of_member(desk))
+    return accounts.GetBalanceRequest(correlation_id=await _visit_of(desk))
 
 
 async def _membership(desk: Desk) -> Message:
-    return accounts.GetMembershipRequest(correlation_id=await _of_member(desk))
+    return accounts.GetMembershipRequest(correlation_id=await _visit_of(desk))
 
 
 async def _history(desk: Desk) -> Message:
-    return accounts.ListVisitHistoryRequest(correlation_id=await _of_member(desk))
+    return accounts.ListVisitHistoryRequest(correlation_id=await _visit_of(desk))
 
 
 async def _reserve(desk: Desk) -> Message:
@@ -347,7 +346,7 @@ async def _other_redemption(desk: Desk, _: Any) -> Message:
 
 
 async def _adhoc_reward(desk: Desk) -> Message:
-    return _reward_of(await _of_member(desk), 500)
+    return _reward_of(await _visit_of(desk), 500)
 
 
 async def _other_adhoc_reward(_: Desk, first: Any) -> Message:
@@ -355,7 +354,7 @@ async def _other_adhoc_reward(_: Desk, first: Any) -> Message:
 
 
 async def _void_adhoc(desk: Desk) -> Message:
-    visit = await _of_member(desk)
+    visit = await _visit_of(desk)
     given = await desk.ask("AccountService/IssueAdhocReward", _reward_of(visit, 500))
     return accounts.VoidAdhocTransactionRequest(
         correlation_id=visit, original_transaction_id=given.transaction_id
@@ -368,7 +367,7 @@ async def _other_void_adhoc(desk: Desk, _: Any) -> Message:
 
 async def _lock(desk: Desk) -> Message:
     return accounts.CreateRedemptionLockRequest(
-        correlation_id=await _of_member(desk), entity="ACCOUNT", context="REDEMPTION"
+        correlation_id=await _visit_of(desk), entity="ACCOUNT", context="REDEMPTION"
     )
 
 
@@ -382,12 +381,12 @@ async def _other_lock(_: Desk, first: Any) -> Message:
 
 
 async def _locks(desk: Desk) -> Message:
-    return accounts.ListRedemptionLocksRequest(correlation_id=await _of_member(desk))
+    return accounts.ListRedemptionLocksRequest(correlation_id=await _visit_of(desk))
 
 
 async def _unlock(desk: Desk) -> Message:
     return accounts.DeleteRedemptionLockRequest(
-        correlation_id=await _of_member(desk), entity="ACCOUNT", context="REDEMPTION"
+        correlation_id=await _visit_of(desk), entity="ACCOUNT", context="REDEMPTION"
     )
 
 

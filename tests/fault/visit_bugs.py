@@ -1,0 +1,91 @@
+"""Bugs that points in sessions could have; random histories must find each of them."""
+
+from __future__ import annotations
+
+from tests.fault.planted import Bug
+
+VISIT_BUGS = (
+    Bug(
+        "what is set aside can be reserved again",
+        "reserve_points",
+        "_1.spendable",
+        "_1.spendable + _1.held.balance",
+        soon=True,
+    ),
+    Bug(
+        "a reservation past its time keeps its points from the next one",
+        "reserve_points",
+        "end_overdue(...)",
+        "()",
+    ),
+    Bug(
+        "a locked member can reserve", "reserve_points", "require_redeemer(...)", "pass", soon=True
+    ),
+    Bug("points between two steps can be reserved", "is_redeemable", "_ % _ == 0", "True"),
+    Bug("more than the most can be reserved", "most_redeemable", "min(_, _1)", "_1"),
+    Bug(
+        "a lock does not keep a token from being used",
+        "redeemable",
+        "require_redeemer(...)",
+        "pass",
+    ),
+    Bug(
+        "a token past its time can be used",
+        "held_reservation",
+        "_1.holds_at(_)",
+        "_1.status == 1",
+        soon=True,
+    ),
+    Bug(
+        "a token can be used twice",
+        "use_reservation",
+        "unit.change(_1, ..., status=ReservationStatus.USED)",
+        "pass",
+        soon=True,
+    ),
+    Bug("a reservation that ends gives nothing back", "end", "release(...)", "pass"),
+    Bug(
+        "a lowered reservation gives nothing back",
+        "lower_reservation",
+        "hold_only(...)",
+        "pass",
+    ),
+    Bug(
+        "a reservation can be raised",
+        "lower_reservation",
+        "if _ > _:\n    raise _",
+        "pass",
+    ),
+    Bug(
+        "a cancellation is answered again for ever",
+        "cancel_reservation",
+        "_ <= REPEATED_WITHIN_MS",
+        "True",
+    ),
+    Bug(
+        "a cancellation in another session is answered again",
+        "cancel_reservation",
+        "_.ended_in == _",
+        "True",
+    ),
+    Bug(
+        "more can be taken than is there",
+        "issue_reward",
+        "_1.spendable < -_2",
+        "_1.spendable + 100_000 < -_2",
+    ),
+    Bug(
+        "a negative reward takes nothing",
+        "issue_reward",
+        "capture(...)",
+        "pass",
+    ),
+    Bug("a void can be done twice", "void_adhoc", "_.change(_, voided_ms=_)", "pass", soon=True),
+    Bug("a void of what was taken gives nothing back", "void_adhoc", "max(0, -_)", "0"),
+    Bug(
+        "a void lets owe where the program refuses it",
+        "void_adhoc",
+        "_.void_spent == 'debt'",
+        "True",
+    ),
+)
