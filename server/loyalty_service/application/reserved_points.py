@@ -45,11 +45,6 @@ def require_redeemer(session: Session, member: Member) -> None:
         raise RedemptionNotAllowedError
 
 
-def overdue_points(unit: Unit, member: Member, now_ms: int) -> int:
-    """Count the points of reservations that are past their time and not ended yet."""
-    return sum(one.points for one in _overdue(unit, member, now_ms))
-
-
 def end_overdue(unit: Unit, member: Member, now_ms: int) -> tuple[Event, ...]:
     """End the reservations of a locked member that are past their time."""
     return tuple(
