@@ -23,6 +23,7 @@ from loyalty_service.storage.databases import Database, prepare_file
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.copy import copy_store
+from loyalty_service.storage.tools.restore import restore
 from loyalty_service.sweeper import sweep
 from tests.storage.stores.fill import ask, rpc_of
 from tests.support.contents import columns_of, digests
@@ -130,6 +131,26 @@ def test_migration_changes_no_row_of_a_kept_store(
     assert found.revision == revision
     assert found.unchanged
     assert found.rows > 100
+
+
+@pytest.mark.any_database  # It is brought to today in a file, whatever it goes into.
+@pytest.mark.parametrize("revision", ["0005", "0021", REVISIONS[-1]])  # Views came with 0021.
+def test_backup_of_an_older_schema_is_restored(
+    revision: str, backend: Backend, tmp_path: Path
+) -> None:
+    """What a server of an older schema saved comes back, with the views that its file has."""
+    saved = tmp_path / "saved.db"
+    with closing(sqlite3.connect(saved)) as connection:
+        connection.executescript((KEPT / f"{revision}.sql").read_text(encoding="utf-8"))
+        (transfers,) = connection.execute("SELECT count(*) FROM transfer").fetchone()
+    url = backend.empty_database()
+    try:
+        restored = restore(saved, Database.from_text(url), None, unproved=True)
+        assert restored.migrated == (revision, migrations.newest())
+        assert audit(Database.from_text(url)).rows["transfer"] == transfers
+        assert len(rows(url, "SELECT * FROM loyalty_report_transfers")) == transfers
+    finally:
+        backend.drop(url)
 
 
 @pytest.mark.any_database  # PostgreSQL gets them by a copy, which has tests of its own.
