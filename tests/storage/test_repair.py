@@ -16,7 +16,9 @@ from loyalty_service.storage.tools.repair import RepairError, propose, repair
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend
 from tests.support.ledger import execute, rows
-from tests.support.lived_store import lived_database
+from tests.support.lived_store import copy_lived, lived_database
+from tests.support.programs import enroll
+from tests.support.server import give_points
 from tests.support.silence import listening
 from tests.support.stores import open_store
 
@@ -156,6 +158,32 @@ async def test_store_that_is_served_is_not_mended(
     told = capsys.readouterr().err
     assert "stop the servers first" in told
     assert "Apply?" not in told
+
+
+async def test_balance_that_an_event_told_since_is_mended(backend: Backend) -> None:
+    """A wrong balance does not stay for good because a member ordered before anybody noticed."""
+    async with open_store(url := await copy_lived(backend)) as store:
+        loyalty_id = await enroll(store, 500)
+        execute(
+            url,
+            "UPDATE account SET balance = balance + 777 WHERE kind = 1 AND member_number = "
+            "(SELECT number FROM member WHERE loyalty_id = :one)",
+            one=loyalty_id,
+        )
+        await give_points(store, loyalty_id, 100)
+    database = Database.from_text(url)
+    assert not audit(database).all_hold
+
+    proposal = propose(database)
+
+    assert [mend.table for mend in proposal.mends] == ["account", "event"]
+    assert proposal.mends[1].new == {"available": 600}
+    assert proposal.left.all_hold
+
+    repair(database, REASON)
+
+    assert audit(database).all_hold
+    backend.drop(url)
 
 
 def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

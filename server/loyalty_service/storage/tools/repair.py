@@ -36,6 +36,7 @@ from loyalty_service.storage.tools.copy import lock_all
 from loyalty_service.storage.tools.findings import Findings
 from loyalty_service.storage.tools.owner_promises import PROMISES, TRANSACTION, suspects
 from loyalty_service.storage.tools.term_checks import TERM, put_terms, wrong_terms
+from loyalty_service.storage.tools.told_balances import EVENT, told_wrong
 
 _TRANSFER = table_of(t.TransferTable)
 _ACCOUNT = table_of(t.AccountTable)
@@ -237,6 +238,9 @@ def _accounts(connection: Connection, chains: dict[int, Chain], report: Report) 
             unproved.append(mend)
         else:
             yield mend
+            for event_id, name, told in told_wrong(connection, row, chain.length, chain.balance):
+                key, right = {"event_id": event_id}, {name: chain.balance}
+                yield Mend(EVENT.name, key, {name: told}, right, "as the account then had")
     if len(unproved) == 1:
         yield unproved[0]
 
@@ -367,7 +371,7 @@ def _apply(connection: Connection, mend: Mend) -> None:
     if mend.table == TERM.name:
         put_terms(connection, mend.key["member_number"])
         return
-    tables = {table.name: table for table in (_ACCOUNT, _TRANSACTION, _HOLD, _USAGE, _GRANT)}
+    tables = {table.name: table for table in (_ACCOUNT, _TRANSACTION, _HOLD, _USAGE, _GRANT, EVENT)}
     table = tables[mend.table]
     if not mend.old:
         connection.execute(insert(table), [mend.key | mend.new])
