@@ -89,6 +89,36 @@ async def test_nothing_names_who_was_erased(
     audit(database_url)
 
 
+async def test_no_sample_of_the_planner_names_who_was_erased(
+    own_server: Server, database_url: str
+) -> None:
+    """PostgreSQL keeps values of columns for its planner: none of who was erased stays there."""
+    if Database.from_text(database_url).embedded:
+        samples = "SELECT 1 WHERE 1 = 0"
+    else:
+        samples = (
+            "SELECT tablename FROM pg_stats WHERE concat_ws(' ', histogram_bounds::text, "
+            "most_common_vals::text) ILIKE '%quist%'"
+        )
+        for number in range(3):
+            other = member_service_pb2.EnrollMemberRequest(
+                name=f"Other {number}", email=f"other{number}@example.com"
+            )
+            admin = own_server.admin
+            await admin.call(admin.members.EnrollMember, other, idempotency_key=str(uuid.uuid4()))
+    guest = await guest_of(own_server)
+    if not Database.from_text(database_url).embedded:
+        execute(database_url, "ANALYZE member, member_email, member_term")
+        assert rows(database_url, samples)
+    await erase(own_server, guest.loyalty_id)
+
+    assert own_server.store.rewrite_due
+    await own_server.store.rewrite()
+
+    assert rows(database_url, samples) == []
+    assert not own_server.store.rewrite_due
+
+
 async def test_answers_name_nobody_even_before(own_server: Server) -> None:
     """What is kept of answers never has a name in it: it is put in as the answer is given."""
     await guest_of(own_server)
