@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import shlex
+import uuid
 from collections.abc import Iterator
 from contextvars import Context
 from dataclasses import replace
@@ -187,6 +189,52 @@ def test_waits_of_an_unknown_key_are_not_forgiven(
 
     assert run("guesses", "--forgive", "nokey") == 1
     assert capsys.readouterr().err == "No key is called nokey: `loyalty keys list` names them.\n"
+
+
+def test_question_that_nobody_answers_changes_nothing(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script without a terminal learns that nothing was changed, and how to say yes."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    assert run("apply", str(PROGRAM_FILE)) == 1
+
+    assert (
+        "Nobody answered, so nothing was changed; a script says --yes." in capsys.readouterr().err
+    )
+
+
+def test_day_that_is_none_is_named_by_its_option(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An order is looked for by days, and the message names what was typed wrong."""
+    run("apply", str(PROGRAM_FILE), "--yes")
+    capsys.readouterr()
+
+    assert run("find", "order", PROGRAM_ID, "--from", "tuesday") == 2
+
+    assert "--from: must be a day, as 2026-12-31" in capsys.readouterr().err
+
+
+async def test_server_without_tls_moves_no_points(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Where TLS is not spoken no call was made: the command says so, and not that it may have."""
+    (key := tmp_path / "key").write_text("lk_key")
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        ended = await asyncio.to_thread(
+            run, "adjust", PROGRAM_ID, str(uuid.uuid4()), "5", "--reason", "late",
+            "--server", f"https://127.0.0.1:{port}", "--api-key-file", str(key),
+        )  # fmt: skip
+
+    assert ended == 1
+    assert "Nothing was changed: check the address" in capsys.readouterr().err
 
 
 def test_unknown_program_is_named(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -801,6 +849,8 @@ def test_webhooks_are_added_listed_rotated_and_removed(
     assert run("webhooks", "rotate", name, "--reason", "yearly") == 0
     assert capsys.readouterr().out.strip() != shown.out.strip()
     assert run("webhooks", "deliveries", name) == 0
+    assert run("webhooks", "deliveries", "another") == 1
+    assert "There is no webhook another." in capsys.readouterr().err
     assert run("webhooks", "replay", name) == 0
     assert run("webhooks", "enable", name) == 0
     assert run("webhooks", "remove", name, "--reason", "shop closed") == 0
@@ -812,6 +862,8 @@ def test_webhooks_are_added_listed_rotated_and_removed(
     assert run("webhooks", "rotate", name) == 1
     assert "There is no webhook" in capsys.readouterr().err
     assert run("webhooks", "add", PROGRAM_ID, "https://10.0.0.1/") == 2
+    assert run("webhooks", "add", PROGRAM_ID, "http://10.0.0.1/") == 2
+    assert "LOYALTY_WEBHOOK_PRIVATE_ADDRESSES" in capsys.readouterr().err.replace("\n", "")
     assert run("webhooks", "add", PROGRAM_ID, "https://a.example/", "--type", "loyalty.x") == 2
 
 

@@ -20,7 +20,7 @@ from loyalty_service.application.operators.create_key import ProgramUnknownError
 from loyalty_service.application.orders import search_orders
 from loyalty_service.application.orders.search_orders import SearchOrders
 from loyalty_service.application.reading import FoundMember, FoundOrder
-from loyalty_service.cli.promo_codes import ProgramId
+from loyalty_service.cli.promo_codes import ProgramId, day_from
 from loyalty_service.cli.running import run, with_store
 from loyalty_service.cli.terminal import err, out, print_table
 from loyalty_service.domain.clock import rfc3339
@@ -135,6 +135,8 @@ def order_command(
     """Find orders by store, day, number, guest, partner, person at the till or state."""
     if day is not None and (first_day or last_day):
         raise typer.BadParameter("can't be given with --from or --until", param_hint="--day")
+    for option, text in (("--day", day), ("--from", first_day), ("--until", last_day)):
+        day_from(text, option)
     command = SearchOrders(
         loyalty_id=member,
         store_id=store,

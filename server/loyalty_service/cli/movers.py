@@ -167,8 +167,15 @@ class There:
         except HTTPError as problem:
             raise _refusal(problem) from None
         except (URLError, OSError, ValueError) as problem:
-            if isinstance(problem, URLError) and isinstance(problem.reason, ConnectionRefusedError):
+            reason = problem.reason if isinstance(problem, URLError) else None
+            if isinstance(reason, ConnectionRefusedError):
                 raise OperatorError(f"Nothing answers at {self._server}.") from None
+            if isinstance(reason, ssl.SSLError):
+                # No key was shown and nothing was asked before the handshake had ended.
+                raise OperatorError(
+                    f"{self._server} could not be reached over TLS: {reason.reason or reason}. "
+                    "Nothing was changed: check the address, and --ca."
+                ) from None
             raise UnknownOutcomeError from None
         return Moved(_told(told), repeated)
 

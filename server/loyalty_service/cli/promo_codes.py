@@ -44,12 +44,12 @@ promo_codes = typer.Typer(help="Promo codes that give points or incentives.", no
 ProgramId = Annotated[str, typer.Argument(help="Program, for instance demo-ca.")]
 
 
-def day_from(text: str | None) -> date | None:
-    """Read an option that is a day."""
+def day_from(text: str | None, option: str | None = None) -> date | None:
+    """Read an option that is a day; its name is told where it is none."""
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("must be a day, as 2026-12-31") from None
+        raise typer.BadParameter("must be a day, as 2026-12-31", param_hint=option) from None
 
 
 @promo_codes.command("create")

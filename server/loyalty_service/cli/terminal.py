@@ -44,8 +44,15 @@ tables = _Plain(width=4096, soft_wrap=True, highlight=False, markup=False, emoji
 
 
 def confirm(question: str) -> None:
-    """Ask, and end the command where the answer is no."""
-    if not typer.confirm(question, err=True):
+    """Ask, and end the command where the answer is no, or where nobody can answer."""
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        err.print()
+        raise OperatorError(
+            "Nobody answered, so nothing was changed; a script says --yes."
+        ) from None
+    if not agreed:
         raise OperatorError("Nothing was changed.")
 
 

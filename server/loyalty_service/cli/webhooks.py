@@ -154,6 +154,8 @@ def deliveries_command(
 
     async def show(store: Store) -> None:
         async with store.read() as reader:
+            if webhook_id not in {one.webhook_id for one in await reader.webhooks()}:
+                raise OperatorError(f"There is no webhook {webhook_id}.")
             found = await reader.deliveries(webhook_id, statuses, SHOWN_MAX)
         table = Table("state", "attempts", "since", "next", "answer", "problem", box=SIMPLE)
         for one in found:

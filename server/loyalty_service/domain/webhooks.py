@@ -173,7 +173,7 @@ def url_problem(url: str, *, allow_private: bool) -> str | None:
     wrong = (
         (
             parts.scheme != "https" and not (allow_private and parts.scheme == "http"),
-            "must begin with https://",
+            "must begin with https://, unless LOYALTY_WEBHOOK_PRIVATE_ADDRESSES is true",
         ),
         (not host, "must name a host"),
         (parts.username is not None, "must have no name and no password"),
