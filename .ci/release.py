@@ -18,12 +18,11 @@ DESCRIBE = ("git", "describe", "--tags", "--match", "v*", "--always", "--dirty",
 TAKEN = (
     "CHANGELOG.md",
     "LICENSE",
+    "requirements-console.lock",
     "requirements-native.lock",
     "requirements-production.lock",
-    "docs/alerts.yaml",
-    "docs/grafana-dashboard.json",
 )
-FOLDERS = ("docs/operations", "envoy", "examples/deploy")
+FOLDERS = ("docs", "envoy", "examples/deploy")
 GENERATED = ("edge_errors.lua", "json_requests.lua", "loyalty.binpb")
 
 

@@ -213,7 +213,10 @@ def test_release_has_all_that_the_install_guide_names(
     named = set(re.findall(r"\b[\w.-]+\.(?:whl|lock|service|env)\b", guide))
     named |= {"first-program.yaml", "Containerfile", "kubernetes.yaml"}
     there = {path.name for path in unpacked.rglob("*")}
+    named |= {"requirements-console.lock", "alerts.yaml", "grafana-dashboard.json"}
     assert named <= there
+    pages = {path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md")}
+    assert [page for page in pages if not (unpacked / page).is_file()] == []
     assert {f"envoy/{name}" for name in edge_files()} <= {
         path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*")
     }
