@@ -260,6 +260,8 @@ def _refused(error: grpc.aio.AioRpcError) -> Seen:
 
 def _read_legacy(body: Any) -> tuple[str, tuple[str, ...]]:
     """Find the code of a refusal, and the fields it names, in either dialect."""
+    if "error" in body:  # In the words of OAuth, which name no field.
+        return str(body["error"]), ()
     if "errorCode" in body:
         message = str(body["errorMessage"])
         named = tuple(part.partition(" ")[0] for part in message.split("; "))
