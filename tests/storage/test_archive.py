@@ -290,6 +290,7 @@ def test_commands_archive_and_audit_a_file(
         (["archive", "--to", file, "--yes"], 0),
         (["audit", "--archive", file], 0),
         (["audit"], 0),
+        (["report", "points", PROGRAM_ID, "--from", "2000-01-01", "--by", "month"], 0),
     ):
         monkeypatch.setattr("sys.argv", ["loyalty", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -300,6 +301,7 @@ def test_commands_archive_and_audit_a_file(
     assert "there is no checkpoint after the last archive: make one first" in told.err
     assert "transfers left the ledger" in told.out
     assert told.out.count("all holds") == 2
+    assert "are in an archive: days until then lack them" in told.err
 
 
 async def test_what_is_archived_is_told_where_transfers_are_shown(

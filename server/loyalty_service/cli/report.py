@@ -18,7 +18,7 @@ from loyalty_service.application.operators.create_key import ProgramUnknownError
 from loyalty_service.cli.csv_files import print_row
 from loyalty_service.cli.promo_codes import day_from
 from loyalty_service.cli.running import run, with_store
-from loyalty_service.cli.terminal import out, print_table
+from loyalty_service.cli.terminal import err, out, print_table
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.program import Program
@@ -130,6 +130,12 @@ def points_command(
             await reader.take_time()
             sums = await reader.point_sums(program_id, begins_ms(first, program.time_zone))
             outstanding = await reader.outstanding(program_id)
+            archived_ms = await reader.archived_until_ms()
+        if archived_ms is not None and begins_ms(first, program.time_zone) <= archived_ms:
+            err.print(
+                f"Transfers until {rfc3339(archived_ms)} are in an archive: days until then lack "
+                "them, and what was outstanding then is not known here."
+            )
         rows = points_rows(sums, outstanding, by, program.time_zone, first, last)
         names = [one.name for one in fields(PointsRow) if one.name != "unexpired"]
         if any(row.unexpired for row in rows):
