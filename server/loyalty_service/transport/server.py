@@ -40,10 +40,11 @@ Calls whose turn to be looked at has not come. Beyond it gRPC's core cancels any
 till's as well, so that it is more than the server can look at in the time that a till waits.
 """
 
-UNSEEN_S = 3
+UNSEEN_S = 5
 """
 Time after which gRPC's core cancels a call whose turn has not come. Without it calls wait for 30 s
-in a flood, and are served when their callers have gone. A till that waits 10 s may call again.
+in a flood, and are served when their callers have gone. It is as long as Envoy waits for a call: a
+till that waits 10 s may call again, and a server that stood still for some seconds loses no call.
 """
 
 STREAMS_MAX = 128
