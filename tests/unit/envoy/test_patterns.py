@@ -75,6 +75,8 @@ def _values(door: LuaFilter, source: str, asked: str) -> Iterator[Any]:
     """Give all that an argument may be."""
     if asked == "route.pattern":
         yield from (route.pattern for route in door.load("json_requests").routes.values())
+    elif asked == "pattern":
+        yield from door.run(f"return {_constant(source, 'ALONE')}").values()
     elif asked == "blank":
         yield from door.run(f"return {_constant(source, 'BLANKS')}").keys()
     elif asked == "character":
