@@ -3,6 +3,7 @@ return {
   dialect = "rbi",
   prefixes = {
     { prefix = "/client/", dialect = "es" },
+    { prefix = "/loyalty/visits/", dialect = "es" },
   },
   answers = {
     es = {
@@ -64,6 +65,14 @@ return {
     },
   },
   routes = {
+    ["POST /client/sessions/{original_transaction_id}/adjustments"] = {
+      dialect = "es",
+      fields = {
+        ["currentCorrelationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+      },
+      answers = {
+      },
+    },
     ["POST /client/users/anonymous/sessions"] = {
       dialect = "es",
       fields = {
@@ -167,6 +176,14 @@ return {
       answers = {
       },
     },
+    ["POST /client/users/{correlation_id}/sessions/{original_transaction_id}/adjustments"] = {
+      dialect = "es",
+      fields = {
+        ["currentCorrelationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
+      },
+      answers = {
+      },
+    },
     ["POST /client/users/{correlation_id}/sessions/{original_transaction_id}/confirmations"] = {
       dialect = "es",
       fields = {
@@ -232,6 +249,14 @@ return {
         ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
         ["reservationAmount"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "reservationAmount is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "reservationAmount is mandatory and required to be non-empty" } },
         ["fulfillmentEmailKey"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "fulfillmentEmailKey is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "fulfillmentEmailKey is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /loyalty/visits/{original_transaction_id}/adjustments"] = {
+      dialect = "es",
+      fields = {
+        ["currentCorrelationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
       },
       answers = {
       },

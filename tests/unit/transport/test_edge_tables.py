@@ -240,6 +240,7 @@ def test_rpc_has_words_of_its_own_at_the_edge(text: str) -> None:
     es = mappers[3]["filter"]["and_filter"]["filters"][1]["or_filter"]["filters"]
     assert [part["header_filter"]["header"]["string_match"] for part in es] == [
         {"prefix": "/client/"},
+        {"prefix": "/loyalty/visits/"},
         {"safe_regex": {"regex": r"/token/?(\?.*)?"}},
         {"exact": "es"},
     ]

@@ -19,7 +19,7 @@ from loyalty_service.transport.errors.words import (
     RpcWords,
 )
 
-PREFIXES: Mapping[str, Dialect] = {"/client/": Dialect.ES}
+PREFIXES: Mapping[str, Dialect] = {"/client/": Dialect.ES, "/loyalty/visits/": Dialect.ES}
 """The dialect of all paths below one, known or not, but those of an RPC that says otherwise."""
 
 FAILED = 500
@@ -87,6 +87,9 @@ RPCS: Mapping[str, RpcWords] = {
             e.ReceiptAlreadyClaimedError: EsWords("Transaction was already awarded"),
             e.ReceiptExpiredError: EsWords("Transaction is older than {days} days."),
         },
+    ),
+    "PurchaseService/AdjustPurchase": RpcWords(
+        Dialect.ES, fields={"currentCorrelationId": FieldWords(_NO_CORRELATION_ID)}
     ),
     "PurchaseService/ConfirmPurchase": RpcWords(
         Dialect.ES,
