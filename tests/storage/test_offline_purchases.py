@@ -14,6 +14,8 @@ from loyalty_service.domain.clock import set_ahead_ms
 from loyalty_service.domain.es_errors import SessionClosedError
 from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.audit import audit as audit_store
 from tests.support.databases import Backend
 from tests.support.doing import adjust_points
 from tests.support.late_purchases import FIRST, History, state
@@ -170,8 +172,9 @@ async def test_any_order_leaves_what_purchases_in_time_leave(backend: Backend, s
     expected, found = state(in_time), state(late)
     for name in expected:
         assert found[name] == expected[name], name
-    audit(in_time)
-    audit(late)
+    for database_url in (in_time, late):
+        audit(database_url)
+        assert audit_store(Database.from_text(database_url)).all_hold
 
 
 async def test_order_of_the_other_contract_is_taken_late_as_well(

@@ -160,7 +160,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
           WHEN owner.member_number <> redemption.member_number OR owner.member_number IS NULL
             THEN 1
           WHEN owner.status = :transaction_claimed AND voided_ms IS NULL THEN 0
-          WHEN owner.status = :transaction_claimed AND owner.returned IS NOT NULL
+          WHEN owner.status = :transaction_claimed
+            AND (owner.returned IS NOT NULL OR owner.updated_ms >= voided_ms)
             AND redemption.incentive_id LIKE 'earning/%' THEN 0
           WHEN owner.status = :transaction_void AND voided_ms IS NOT NULL THEN 0
           ELSE 1 END = 1
