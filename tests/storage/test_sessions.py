@@ -52,7 +52,7 @@ class _Use:
 
 def _use(unit: Unit, command: _Use, now_ms: int) -> Done[str]:
     program = unit.catalog.programs[command.key.program_id]
-    session = open_session(unit, program, command.correlation_id, now_ms)
+    session = open_session(unit, program, command.key, command.correlation_id, now_ms)
     return Done(str(session.updated_ms))
 
 
@@ -61,7 +61,7 @@ def _close(unit: Unit, command: _Use, now_ms: int) -> Done[str] | Repeated:
     earlier = answer_of_close(unit, program, command.correlation_id, METHOD, command)
     if earlier is not None:
         return earlier
-    session = open_session(unit, program, command.correlation_id, now_ms)
+    session = open_session(unit, program, command.key, command.correlation_id, now_ms)
     close_session(unit, session, "order", now_ms)
     kept_as = closing_key(program, command.correlation_id, METHOD, command)
     return Done(json.dumps(now_ms), kept_as=kept_as)
@@ -78,7 +78,7 @@ async def test_session_that_was_never_started_is_not_found(till: Till) -> None:
         await till.call(_use, _Use(KEY))
     async with till.store.read() as reader:
         with pytest.raises(SessionNotFoundError):
-            await read_session(reader, demo_program(), VISIT, till.now_ms)
+            await read_session(reader, demo_program(), KEY, VISIT, till.now_ms)
 
 
 async def test_session_of_another_program_is_not_found(till: Till) -> None:
@@ -109,10 +109,10 @@ async def test_idle_session_expires_by_the_terms_of_its_program(till: Till) -> N
     till.now_ms += 300_000
     async with till.store.read() as reader:
         program = till.store.catalog.programs[KEY.program_id]
-        found = await read_session(reader, program, VISIT, till.now_ms)
+        found = await read_session(reader, program, KEY, VISIT, till.now_ms)
         assert found.status is SessionStatus.OPEN
         with pytest.raises(SessionClosedError):
-            await read_session(reader, program, VISIT, till.now_ms + 1)
+            await read_session(reader, program, KEY, VISIT, till.now_ms + 1)
     till.now_ms += 1
     with pytest.raises(SessionClosedError):
         await till.call(_use, _Use(KEY))

@@ -201,11 +201,11 @@ async def test_store_is_what_the_till_or_its_key_says(counter: Till) -> None:
     with pytest.raises(StoreNotFoundError):
         await start(counter, guest, store_id=5)
     counter.key = replace(TILL, stores=frozenset({1002, 1003}))
-    assert (await start(counter, guest)).session.store_id == 1002
+    assert (await start(counter, guest, correlation_id="first")).session.store_id == 1002
     with pytest.raises(StoreNotAllowedError):
         await start(counter, guest, store_id=9999)
     await put_program(counter.store, replace(demo_program(), es=EsTerms(store_id=1003)))
-    assert (await start(counter, guest)).session.store_id == 1003
+    assert (await start(counter, guest, correlation_id="next")).session.store_id == 1003
 
 
 async def test_member_without_an_address_is_asked_for_it(counter: Till) -> None:
@@ -282,7 +282,7 @@ async def test_idle_session_of_a_member_is_swept(counter: Till) -> None:
             "anonymous": SessionStatus.OPEN,
         }
         with pytest.raises(SessionClosedError):
-            await read_session(reader, demo_program(), VISIT, counter.now_ms)
+            await read_session(reader, demo_program(), counter.key, VISIT, counter.now_ms)
     assert (await start(counter, guest)).session.status is SessionStatus.OPEN
 
 

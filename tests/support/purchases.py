@@ -58,7 +58,7 @@ async def start(till: Till, guest: str | None = None, **words: Any) -> str:
 
     def open_one(unit: Unit, _now_ms: int) -> None:
         member = None if guest is None else unit.member(PROGRAM_ID, guest)
-        plain = {"external_identifier": None, "channel": "STORE", "locale": "en-CA"}
+        plain: dict[str, Any] = {"external_identifier": None, "channel": "STORE", "locale": "en-CA"}
         unit.add(
             Session(
                 program_id=PROGRAM_ID,
@@ -67,8 +67,7 @@ async def start(till: Till, guest: str | None = None, **words: Any) -> str:
                 member_number=None if member is None else member.number,
                 created_ms=now_ms,
                 updated_ms=now_ms,
-                store_id=9999,
-                **({"anonymous_flag": None} | plain | words),
+                **({"anonymous_flag": None, "store_id": 9999} | plain | words),
             )
         )
 

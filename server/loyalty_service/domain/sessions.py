@@ -47,6 +47,11 @@ class Session:
     store_id: int | None = None
     transaction_id: str | None = None
 
+    @property
+    def stores(self) -> frozenset[int]:
+        """The store that it is in, if that is known."""
+        return frozenset() if self.store_id is None else frozenset({self.store_id})
+
     def status_at(self, now_ms: int, lifetime_s: int) -> SessionStatus:
         """Tell its status at a moment, whether its end is written already or not."""
         idle = self.status is SessionStatus.OPEN and now_ms - self.updated_ms > lifetime_s * 1000

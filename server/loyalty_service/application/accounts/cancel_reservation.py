@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.accounts.visits import stores_of, visit
+from loyalty_service.application.accounts.visits import visit
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.reserved_points import end, held_reservation, member_of
@@ -56,7 +56,7 @@ def cancel_reservation(unit: Unit, command: CancelReservation, now_ms: int) -> D
     """
     _, session = visit(unit, command.key, command.correlation_id, now_ms)
     member = member_of(unit, session)
-    stores = stores_of(session)
+    stores = session.stores
     known = unit.points_reservation(member, command.reservation_token.lower())
     if known is not None and _is_repeated(known, command, now_ms):
         return Done(Cancelled(known, session.correlation_id), stores=stores)

@@ -12,7 +12,7 @@ from loyalty_service.application.accounts.references import (
     reference_place,
     require_business_unit,
 )
-from loyalty_service.application.accounts.visits import stores_of, visit
+from loyalty_service.application.accounts.visits import visit
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.reserved_points import member_of, use_reservation
@@ -97,5 +97,5 @@ def issue_redemption(
     )
     unit.add(redemption)
     event = Event(EventKind.ADHOC_REDEEMED, program.program_id, member, subject=redemption.adhoc_id)
-    stores = stores_of(session)
+    stores = session.stores
     return Done(redemption, kept_as=named, stores=stores, events=(used, event))

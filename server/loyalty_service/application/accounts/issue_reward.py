@@ -12,7 +12,7 @@ from loyalty_service.application.accounts.references import (
     reference_place,
     require_business_unit,
 )
-from loyalty_service.application.accounts.visits import stores_of, visit
+from loyalty_service.application.accounts.visits import visit
 from loyalty_service.application.blocks import require_may
 from loyalty_service.application.limits import count_points, count_taken, require_points
 from loyalty_service.application.perform import Done, Repeated
@@ -131,7 +131,7 @@ def issue_reward(
         subject=reward.adhoc_id,
         reason=command.reward_id,
     )
-    stores = stores_of(session)
+    stores = session.stores
     return Done(reward, kept_as=named, stores=stores, events=(*ended, event))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.accounts.visits import stores_of, visit
+from loyalty_service.application.accounts.visits import visit
 from loyalty_service.application.perform import Done
 from loyalty_service.application.points import hold_only
 from loyalty_service.application.reads import Reads
@@ -57,7 +57,7 @@ def lower_reservation(
     if command.points > reserved.points:
         raise ReservationRaisedError(reserved.points)
     if command.points == reserved.points:
-        return Done(reserved, stores=stores_of(session))
+        return Done(reserved, stores=session.stores)
     _require_redeemable(program, command.points)
     wanted: dict[str | None, int] = {None: command.points}
     hold_only(unit, member, reserved.owner, wanted, now_ms, expires_ms=reserved.expires_ms)
@@ -68,7 +68,7 @@ def lower_reservation(
         member,
         subject=reserved.reservation_token,
     )
-    return Done(reserved, stores=stores_of(session), events=(event,))
+    return Done(reserved, stores=session.stores, events=(event,))
 
 
 def _require_redeemable(program: Program, points: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from loyalty_service.application.accounts.visits import read_visit, stores_of, visit
+from loyalty_service.application.accounts.visits import read_visit, visit
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reading import Reader
 from loyalty_service.application.reads import Reads
@@ -77,7 +77,7 @@ def lock_redemption(unit: Unit, command: LockRedemption, now_ms: int) -> Done[Re
         unit.change_member(member, locked_ms=now_ms, lock_reason=command.reason)
         events = (_told(EventKind.MEMBER_BLOCKED, member, before, command.reason),)
     lock = RedemptionLock(member.loyalty_id, LockedBy.MEMBER, member.locked_ms)
-    return Done(lock, stores=stores_of(session), events=events)
+    return Done(lock, stores=session.stores, events=events)
 
 
 def unlock_redemption(unit: Unit, command: LockRedemption, now_ms: int) -> Done[None]:
@@ -99,7 +99,7 @@ def unlock_redemption(unit: Unit, command: LockRedemption, now_ms: int) -> Done[
         before = member.kept_from
         unit.change_member(member, locked_ms=None, lock_reason=None)
         events = (_told(EventKind.MEMBER_UNBLOCKED, member, before, command.reason),)
-    return Done(None, stores=stores_of(session), events=events)
+    return Done(None, stores=session.stores, events=events)
 
 
 async def list_locks(

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.accounts.visits import stores_of, visit
+from loyalty_service.application.accounts.visits import visit
 from loyalty_service.application.perform import Done
 from loyalty_service.application.points import hold
 from loyalty_service.application.reads import Reads
@@ -119,7 +119,7 @@ def reserve_points(unit: Unit, command: ReservePoints, now_ms: int) -> Done[Poin
         member,
         subject=reserved.reservation_token,
     )
-    return Done(reserved, stores=stores_of(session), events=(*ended, event))
+    return Done(reserved, stores=session.stores, events=(*ended, event))
 
 
 def _require_told(command: ReservePoints) -> int:

@@ -24,9 +24,7 @@ def visit(unit: Unit, key: ApiKey, correlation_id: str, now_ms: int) -> tuple[Pr
     """
     program = unit.catalog.programs[key.program_id]
     require_served(program.contracts, ES)
-    session = open_session(unit, program, correlation_id, now_ms)
-    key.require_stores(stores_of(session))
-    return program, session
+    return program, open_session(unit, program, key, correlation_id, now_ms)
 
 
 async def read_visit(
@@ -42,16 +40,10 @@ async def read_visit(
         StoreNotAllowedError: It is in a store that the key is not for.
     """
     require_served(program.contracts, ES)
-    session = await read_session(reader, program, correlation_id, now_ms)
-    key.require_stores(stores_of(session))
+    session = await read_session(reader, program, key, correlation_id, now_ms)
     if session.member_number is None:
         return session, None
     member = await reader.member_by_number(session.member_number)
     if member is not None and program.expiry.ages:
         member.past_points = await reader.past_points(member, now_ms)
     return session, member
-
-
-def stores_of(session: Session) -> frozenset[int]:
-    """Give the store that a session is in, if it is known."""
-    return frozenset() if session.store_id is None else frozenset({session.store_id})

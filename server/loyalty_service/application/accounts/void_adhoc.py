@@ -11,7 +11,7 @@ from loyalty_service.application.accounts.references import (
     reference_key,
     reference_place,
 )
-from loyalty_service.application.accounts.visits import stores_of, visit
+from loyalty_service.application.accounts.visits import visit
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import reverse
@@ -79,6 +79,7 @@ def void_adhoc(unit: Unit, command: VoidAdhoc, now_ms: int) -> Done[AdhocTransac
         TransactionNotFoundError: There is no such transaction.
         OriginalOfAnotherMemberError: It is another member's.
         VoidNotAllowedError: It is an order, or a void.
+        StoreNotAllowedError: It or the session is in a store that the key is not for.
         AlreadyVoidedError: It was taken back before.
         VoidTooLateError: It is older than the program lets be taken back.
         PointsInsufficientError: The points are spent, and the program lets nobody owe them.
@@ -88,7 +89,7 @@ def void_adhoc(unit: Unit, command: VoidAdhoc, now_ms: int) -> Done[AdhocTransac
     named = reference_key(command.key, command.reference, VOID, member, *command.what)
     if earlier := answer_to(unit, named, command.reference):
         return earlier
-    original = _voidable(unit, program, member, command.original_id, now_ms)
+    original = _voidable(unit, program, command.key, member, command.original_id, now_ms)
     void = AdhocTransaction(
         adhoc_id=new_id(now_ms),
         program_id=program.program_id,
@@ -108,11 +109,11 @@ def void_adhoc(unit: Unit, command: VoidAdhoc, now_ms: int) -> Done[AdhocTransac
     unit.change(original, voided_ms=now_ms)
     unit.add(void)
     event = Event(EventKind.ADHOC_VOIDED, program.program_id, member, subject=original.adhoc_id)
-    return Done(void, kept_as=named, stores=stores_of(session), events=(event,))
+    return Done(void, kept_as=named, stores=session.stores, events=(event,))
 
 
 def _voidable(
-    unit: Unit, program: Program, member: Member, named: str, now_ms: int
+    unit: Unit, program: Program, key: ApiKey, member: Member, named: str, now_ms: int
 ) -> AdhocTransaction:
     """Find the transaction to take back; see `void_adhoc`."""
     found = unit.member_of_paid(program.program_id, named)
@@ -126,6 +127,8 @@ def _voidable(
     original = None if is_order else unit.adhoc(named.lower())
     if original is None or original.kind is AdhocKind.VOID:
         raise VoidNotAllowedError(named)
+    if original.store_id is not None:
+        key.require_store(original.store_id)
     if original.voided_ms is not None:
         raise AlreadyVoidedError(named)
     if now_ms - original.created_ms > program.void_days * DAY_MS:

@@ -75,6 +75,7 @@ def adjust_purchase(unit: Unit, command: AdjustPurchase, now_ms: int) -> Done[Ad
     Raises:
         ContractNotServedError: The program does not serve the contract of sessions.
         SessionNotFoundError: There is no such session.
+        StoreNotAllowedError: It or the order is in a store that the key is not for.
         SessionClosedError: It is closed by another call, or has expired.
         LoyaltyError: What `order_of` and `return_lines` raise.
     """
@@ -83,7 +84,7 @@ def adjust_purchase(unit: Unit, command: AdjustPurchase, now_ms: int) -> Done[Ad
     again = answer_of_close(unit, program, command.current_id, ADJUST, command)
     if again is not None:
         return again
-    session = open_session(unit, program, command.current_id, now_ms)
+    session = open_session(unit, program, command.key, command.current_id, now_ms)
     transaction, member = order_of(unit, command.key, session, command.original_id)
     returned = ReturnLines(
         command.key, transaction.transaction_id, command.lines, command.current_id, keyed=True

@@ -81,9 +81,8 @@ def adjust_without_receipt(
     again = answer_of_close(unit, program, command.correlation_id, ADJUST, command)
     if again is not None:
         return again
-    session = open_session(unit, program, command.correlation_id, now_ms)
+    session = open_session(unit, program, command.key, command.correlation_id, now_ms)
     store = store_of(program, session, command.key)
-    command.key.require_store(store.store_id)
     member = member_of(unit, session)
     if member is None:
         raise AccountNotFoundError

@@ -76,6 +76,7 @@ def award_purchase(unit: Unit, command: AwardPurchase, now_ms: int) -> Done[Awar
     Raises:
         ContractNotServedError: The program does not serve the contract of sessions.
         SessionNotFoundError: There is no such session of a member.
+        StoreNotAllowedError: It or the order is in a store that the key is not for.
         SessionClosedError: It is closed by another call, or has expired.
         AccountNotFoundError: It is of a shopper without a loyalty ID.
         PurchaseNotFoundError: There is no such purchase, or all of it came back.
@@ -89,7 +90,7 @@ def award_purchase(unit: Unit, command: AwardPurchase, now_ms: int) -> Done[Awar
     again = answer_of_close(unit, program, command.current_id, AWARD, command)
     if again is not None:
         return again
-    session = open_session(unit, program, command.current_id, now_ms)
+    session = open_session(unit, program, command.key, command.current_id, now_ms)
     member = member_of(unit, session)
     if member is None:
         raise AccountNotFoundError

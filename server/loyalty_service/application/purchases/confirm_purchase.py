@@ -62,6 +62,7 @@ def confirm_purchase(unit: Unit, command: ConfirmPurchase, now_ms: int) -> Done[
     Raises:
         ContractNotServedError: The program does not serve the contract of sessions.
         SessionNotFoundError: There is no such session.
+        StoreNotAllowedError: It or the order is in a store that the key is not for.
         SessionClosedError: It is closed or has expired.
         PurchaseNotFoundError: There is no such purchase, or all of it came back.
         OriginalOfAnotherMemberError: It is another member's.
@@ -73,7 +74,7 @@ def confirm_purchase(unit: Unit, command: ConfirmPurchase, now_ms: int) -> Done[
     """
     program = unit.catalog.programs[command.key.program_id]
     require_served(program.contracts, ES)
-    session = open_session(unit, program, command.correlation_id, now_ms)
+    session = open_session(unit, program, command.key, command.correlation_id, now_ms)
     transaction, member = order_of(unit, command.key, session, command.original_id)
     if transaction.confirmation is None or member is None:
         raise ConfirmationNotNeededError

@@ -63,9 +63,8 @@ def finalize_purchase(unit: Unit, purchase: Purchase, now_ms: int) -> Done[Purch
     again = answer_of_close(unit, program, purchase.correlation_id, FINALIZE, purchase)
     if again is not None:
         return again
-    session = open_session(unit, program, purchase.correlation_id, now_ms)
+    session = open_session(unit, program, purchase.key, purchase.correlation_id, now_ms)
     store = store_of(program, session, purchase.key)
-    purchase.key.require_store(store.store_id)
     member = member_of(unit, session)
     token = purchase.reservation_token
     reserved = None if token is None else reserved_for(unit, session, member, token, now_ms)

@@ -33,9 +33,8 @@ def try_purchase(unit: Unit, purchase: Purchase, now_ms: int) -> Done[Purchased]
     """
     program = unit.catalog.programs[purchase.key.program_id]
     require_served(program.contracts, ES)
-    session = open_session(unit, program, purchase.correlation_id, now_ms)
+    session = open_session(unit, program, purchase.key, purchase.correlation_id, now_ms)
     store = store_of(program, session, purchase.key)
-    purchase.key.require_store(store.store_id)
     member = member_of(unit, session)
     local_time = paid_at(purchase, store, now_ms).local_time
     order = paid_order(purchase, program, store, session, now_ms, local_time)

@@ -14,6 +14,7 @@ from loyalty_service.application.perform import NaturalKey, Repeated
 from loyalty_service.application.reading import Reader
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.es_errors import SessionClosedError, SessionNotFoundError
+from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Meant, fingerprint, read_by
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.sessions import Session, SessionStatus
@@ -22,36 +23,42 @@ TOUCHED_MS = 60_000
 """How old the time of a session's last use may be: a write for each call would be too many."""
 
 
-def open_session(unit: Unit, program: Program, correlation_id: str, now_ms: int) -> Session:
+def open_session(
+    unit: Unit, program: Program, key: ApiKey, correlation_id: str, now_ms: int
+) -> Session:
     """
     Find an open session, and note that it is used.
 
     Raises:
         SessionNotFoundError: There is no such session.
+        StoreNotAllowedError: It is in a store that the key is not for.
         SessionClosedError: It is closed or has expired.
     """
-    session = _open(unit.session(program.program_id, correlation_id), program, now_ms)
+    session = _open(unit.session(program.program_id, correlation_id), program, key, now_ms)
     if now_ms - session.updated_ms > TOUCHED_MS:
         unit.change(session, updated_ms=now_ms)
     return session
 
 
 async def read_session(
-    reader: Reader, program: Program, correlation_id: str, now_ms: int
+    reader: Reader, program: Program, key: ApiKey, correlation_id: str, now_ms: int
 ) -> Session:
     """
     Find an open session for a call that only reads; that it is used is not noted.
 
     Raises:
         SessionNotFoundError: There is no such session.
+        StoreNotAllowedError: It is in a store that the key is not for.
         SessionClosedError: It is closed or has expired.
     """
-    return _open(await reader.session_named(program.program_id, correlation_id), program, now_ms)
+    session = await reader.session_named(program.program_id, correlation_id)
+    return _open(session, program, key, now_ms)
 
 
-def _open(session: Session | None, program: Program, now_ms: int) -> Session:
+def _open(session: Session | None, program: Program, key: ApiKey, now_ms: int) -> Session:
     if session is None:
         raise SessionNotFoundError
+    key.require_stores(session.stores)
     if session.status_at(now_ms, program.es.session_lifetime_s) is not SessionStatus.OPEN:
         raise SessionClosedError
     return session

@@ -56,6 +56,7 @@ def start_anonymous_session(
     Open a session, or continue the open anonymous one of this correlation ID.
 
     Raises:
+        StoreNotAllowedError: The session is in a store that the key is not for.
         CorrelationIdInvalidError: The session is closed or bound to a member.
         ContractNotServedError: The program does not serve the contract of sessions.
     """
@@ -64,6 +65,8 @@ def start_anonymous_session(
     locale = session_locale(command.locale, program)
     channel = (command.channel or "").strip() or DEFAULT_CHANNEL
     session = unit.session(program.program_id, command.correlation_id)
+    if session is not None:
+        command.key.require_stores(session.stores)
     if session is None:
         session = Session(
             program_id=program.program_id,
@@ -94,4 +97,4 @@ def start_anonymous_session(
     silent = program.es.suppress_prompts.silences(command.key.partner, channel)
     flagged = flag_is_on(command.anonymous_flag)
     prompt = Prompt() if silent else anonymous_prompt(program, locale, flagged=flagged)
-    return Done(AnonymousSession(session, program, prompt))
+    return Done(AnonymousSession(session, program, prompt), stores=session.stores)

@@ -76,7 +76,7 @@ def start_session(unit: Unit, command: StartSession, now_ms: int) -> Done[Starte
         ContractNotServedError: The program does not serve the contract of sessions.
         CorrelationIdInvalidError: The session is closed, or another member's.
         StoreNotFoundError: The program has no such store.
-        StoreNotAllowedError: The key is limited to other stores.
+        StoreNotAllowedError: The key is limited to other stores, or the session is in another.
         LoyaltyError: What `find_named` raises.
     """
     program = unit.catalog.programs[command.key.program_id]
@@ -84,6 +84,8 @@ def start_session(unit: Unit, command: StartSession, now_ms: int) -> Done[Starte
     store_id = told_store(program, command)
     named = find_named(unit, program, command.key, command.kind, command.identifier, now_ms)
     session = unit.session(program.program_id, command.correlation_id)
+    if session is not None:
+        command.key.require_stores(session.stores)
     locale = session_locale(command.locale, program, named.member.locale)
     channel = (command.channel or "").strip() or DEFAULT_CHANNEL
     if session is None:
