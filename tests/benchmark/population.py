@@ -38,6 +38,7 @@ from loyalty_service.domain.ledger import (
     transfer,
 )
 from loyalty_service.domain.limits import COUNT_MOST, LimitName, Limits
+from loyalty_service.domain.member_terms import MemberTerm, terms_of
 from loyalty_service.domain.records import Code, CodeStatus, Transaction, TransactionStatus
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.sandbox.demo_data import PROGRAM_FILE
@@ -150,6 +151,15 @@ def _fill(bulk: Bulk, population: Population) -> None:
         "member",
         ("number", "program_id", "loyalty_id", "name", "created_ms"),
         ((place + 1, PROGRAM_ID, name, NAME, now) for place, name in enumerate(names)),
+    )
+    bulk.write(
+        "member_term",
+        [field.name for field in fields(MemberTerm)],
+        (
+            (place + 1, int(kind), term, PROGRAM_ID)
+            for place in range(len(names))
+            for kind, term in terms_of(NAME, None, None, None)
+        ),
     )
     bulk.write("account", _ACCOUNT_COLUMNS, _new_accounts(theirs))
     bulk.write(
