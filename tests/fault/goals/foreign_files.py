@@ -31,8 +31,8 @@ from tests.support.stores import PEPPER, demo_store
 Content = Mapping[str, tuple[int, str]]
 
 _KEY = (
-    "INSERT INTO api_key SELECT 'planted', randomblob(32), program_id, 'thief', 'admin', '[]', 1, "
-    "NULL FROM program LIMIT 1"
+    "INSERT INTO api_key (key_id, digest, program_id, partner, role, stores, created_ms) "
+    "SELECT 'planted', randomblob(32), program_id, 'thief', 'admin', '[]', 1 FROM program LIMIT 1"
 )
 _GIFT = "UPDATE account SET balance = balance + 1000 WHERE kind = 1"
 _OF_A_MODULE = (
