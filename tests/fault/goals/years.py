@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import sys
 import time
@@ -48,6 +47,9 @@ ORDERS = int(os.environ.get("G46_ORDERS", "10000000"))
 """Orders of the long form: `G46_ORDERS` makes it another number where the disk is small."""
 
 POINTS = 1_000_000
+LIVE_GUESTS, OLD_GUESTS = 40, 160
+"""Who orders while all is looked after, and whom the calls of long ago were about."""
+
 OLD_DAYS = (700, 130)
 PRUNED_DAYS = 120
 TILLS = 4
@@ -131,8 +133,10 @@ async def _prepare(trial: Trial) -> tuple[Database, list[Made], int]:
     count = trial.choose(ORDERS, 300)
     first, last = (now_ms() - days * DAY_MS for days in OLD_DAYS)
     with patch("loyalty_service.storage.writer.now_ms", lambda: first - DAY_MS):
-        guests = await prepare_bank(url, [POINTS] * max(40, min(5000, count // 200)))
-        made, pattern = await _make_old(trial, url, database, itertools.cycle(guests[:20]))
+        wanted = max(LIVE_GUESTS + OLD_GUESTS, min(5000, count // 200))
+        guests = await prepare_bank(url, [POINTS] * wanted)
+        # Each call has guests of its own: another one may block, merge or erase them.
+        made, pattern = await _make_old(trial, url, database, iter(guests[LIVE_GUESTS:]))
     trial.say(f"{count:,} orders")
     rich = "SELECT member_number FROM account WHERE kind = 1 AND balance > 500000 ORDER BY 1"
     numbers = [row[0] for row in rows(url, rich)]
@@ -213,7 +217,8 @@ class _Tills:
 
 
 async def _maintain_under_load(trial: Trial, database: Database, url: str, count: int) -> None:
-    guests = [row[0] for row in rows(url, "SELECT loyalty_id FROM member ORDER BY number LIMIT 40")]
+    enrolled = rows(url, "SELECT loyalty_id FROM member ORDER BY number")
+    guests = [row[0] for row in enrolled[:LIVE_GUESTS]]
     settings = {"WRITERS": "2"}
     named = {f"LOYALTY_{name}": value for name, value in settings.items()}
     day = (datetime.now(UTC) - timedelta(days=PRUNED_DAYS)).date().isoformat()
