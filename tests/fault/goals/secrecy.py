@@ -52,7 +52,7 @@ from tests.support.stores import PEPPER, open_store
 WRITTEN = ("member", "code", "session", "loyalty_transaction", "hold", "redemption")
 READ = (
     *("member", "code", "session", "loyalty_transaction", "remembered_answer"),
-    *("code_refusal", "account", "program_version"),
+    *("code_refusal", "account", "program_version", "webhook"),
 )
 REFUSED_ROW = "ALTER TABLE {0} ADD CONSTRAINT planted CHECK (false) NOT VALID"
 """A fault that makes PostgreSQL quote the row that it does not take."""
@@ -62,7 +62,7 @@ GONE = "ALTER TABLE {0} RENAME TO planted_{0}"
 
 ADMITTED = {"OK", "200"}
 FAILED = {"INTERNAL", "500", "UNAVAILABLE", "503"}
-ASK_NOTHING = {"IncentiveService/GetContent"}
+ASK_NOTHING = {"IncentiveService/GetContent", "TokenService/IssueToken"}
 """Calls that are answered from memory, so that no fault of the database fails them."""
 
 SERVED, REFUSED, BROKEN = "served", "refused", "failed inside"
@@ -323,6 +323,11 @@ TOLD_BACK = (
     "Discount.incentive_id",
     "SelectedIncentive.incentive_id",
     "idempotency key",  # Of IDEMPOTENCY_KEY_REUSED.
+    # The partner's own name for what it does, and what it takes back.
+    "IssueAdhocRedemptionRequest.external_reference_id",
+    "IssueAdhocRewardRequest.external_reference_id",
+    "VoidAdhocTransactionRequest.external_reference_id",
+    "VoidAdhocTransactionRequest.original_transaction_id",
 )
 """What a refusal names to whoever sent it, by contract; it may stand nowhere else."""
 
