@@ -24,7 +24,7 @@ NOT_WAITED_FOR = {"envoy.filters.http.buffer": SWITCHED_OFF}
 GATE = f"{MANAGER}/http_filters/1/name"
 WHOLE_GATE = f"{MANAGER}/http_filters/3/name"
 TRAILERS = f"{MANAGER}/http_filters/8/typed_config/mutations/request_trailers_mutations/0"
-CALLS = f"{ROUTES}/13"
+CALLS = f"{ROUTES}/14"
 KEYLESS_RATE = f"{ROUTES}/0/typed_per_filter_config/envoy.filters.http.local_ratelimit"
 BREAKERS = "cluster/circuit_breakers/thresholds/0"
 STREAM_BREAKERS = "cluster/circuit_breakers/thresholds/1"
@@ -106,7 +106,7 @@ SETTINGS = (
     Setting("time for an answer about health", f"{ROUTES}/0/route/timeout", "1s"),
     Setting(
         "time for reflection",
-        f"{ROUTES}/2/route/max_stream_duration/max_stream_duration",
+        f"{ROUTES}/3/route/max_stream_duration/max_stream_duration",
         "1s",
     ),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
@@ -277,30 +277,30 @@ SETTINGS = (
     Setting("breaker: open streams", f"{STREAM_BREAKERS}/max_requests", 64, 65),
     Setting(
         "a stream of events is let in as a whole call, of a stranger too",
-        f"{ROUTES}/8/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
+        f"{ROUTES}/9/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
         65536,
         786432,
     ),
     Setting(
         "and does not count for adaptive concurrency",
-        f"{ROUTES}/8/typed_per_filter_config/envoy.filters.http.adaptive_concurrency/disabled",
+        f"{ROUTES}/9/typed_per_filter_config/envoy.filters.http.adaptive_concurrency/disabled",
         value=True,
     ),
     Setting("health uses that breaker", f"{ROUTES}/0/route/priority", "HIGH"),
-    Setting("reflection uses that breaker", f"{ROUTES}/2/route/priority", "HIGH"),
+    Setting("reflection uses that breaker", f"{ROUTES}/3/route/priority", "HIGH"),
     Setting(
-        "health is not watched through the edge", f"{ROUTES}/1/direct_response/status", 404, 403
+        "health is not watched through the edge", f"{ROUTES}/2/direct_response/status", 404, 403
     ),
     Setting(
         "nobody waits for the body of a call without a key",
-        f"{ROUTES}/6/typed_per_filter_config",
+        f"{ROUTES}/7/typed_per_filter_config",
         NOT_WAITED_FOR,
     ),
     Setting(
-        "which has no x-api-key", f"{ROUTES}/6/match/headers/0/name", "x-api-key", "x-other-key"
+        "which has no x-api-key", f"{ROUTES}/7/match/headers/0/name", "x-api-key", "x-other-key"
     ),
     Setting(
-        "nor an authorization", f"{ROUTES}/6/match/headers/1/name", "authorization", "x-other-key"
+        "nor an authorization", f"{ROUTES}/7/match/headers/1/name", "authorization", "x-other-key"
     ),
     Setting("the gate stands before what is kept", GATE, "loyalty.gate", "loyalty.other"),
     Setting("and before what is counted", WHOLE_GATE, "loyalty.gate.whole", "loyalty.other"),
@@ -319,13 +319,13 @@ SETTINGS = (
     ),
     Setting(
         "a body of unknown length is short until its key has worked",
-        f"{ROUTES}/9/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
+        f"{ROUTES}/10/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
         65536,
         786432,
     ),
     Setting(
         "which is of a stranger",
-        f"{ROUTES}/9/match/headers/0/name",
+        f"{ROUTES}/10/match/headers/0/name",
         "loyalty-stranger",
         "loyalty-other",
     ),
@@ -343,14 +343,14 @@ SETTINGS = (
     ),
     Setting(
         "nor does reflection",
-        f"{ROUTES}/2/typed_per_filter_config/envoy.filters.http.local_ratelimit/token_bucket"
+        f"{ROUTES}/3/typed_per_filter_config/envoy.filters.http.local_ratelimit/token_bucket"
         "/max_tokens",
         1000,
         1001,
     ),
     Setting(
         "nor a browser's question",
-        f"{ROUTES}/4/typed_per_filter_config",
+        f"{ROUTES}/5/typed_per_filter_config",
         {
             f"envoy.filters.http.{name}": SWITCHED_OFF
             for name in ("grpc_web", "buffer", "adaptive_concurrency", "local_ratelimit")
