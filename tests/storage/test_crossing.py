@@ -43,10 +43,10 @@ class Reach:
 
 
 REACHED = {
-    (IDENTIFY, ""): Reach(files=69, moves=210, first_moves=110),
-    (IDENTIFY, WRITER): Reach(files=52, moves=117, first_moves=69),
-    (CLAIM, ""): Reach(files=76, moves=310, first_moves=153),
-    (CLAIM, WRITER): Reach(files=59, moves=209, first_moves=103),
+    (IDENTIFY, ""): Reach(files=73, moves=210, first_moves=112),
+    (IDENTIFY, WRITER): Reach(files=54, moves=122, first_moves=71),
+    (CLAIM, ""): Reach(files=81, moves=340, first_moves=159),
+    (CLAIM, WRITER): Reach(files=62, moves=229, first_moves=107),
 }
 """
 By the call and the thread, for the whole call none.
