@@ -39,6 +39,7 @@ class NaturalKey:
     Attributes:
         fingerprint: What tells whether a later call means the same; empty where nothing need.
         fresh: Whether there can be no earlier answer, so that none is looked for.
+        also: What an earlier call that meant the same may have told as well.
     """
 
     scope: str
@@ -46,6 +47,11 @@ class NaturalKey:
     method: str
     fingerprint: bytes = b""
     fresh: bool = False
+    also: frozenset[bytes] = frozenset()
+
+    def repeats(self, kept: bytes) -> bool:
+        """Tell whether a call means the same as the one whose fingerprint was kept."""
+        return kept == self.fingerprint or kept in self.also
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class VisitReads:
             order.member_number == member.number, col(order.claimed_ms).is_not(None)
         )
         adhocs = select(adhoc).where(adhoc.member_number == member.number)
-        gifts = select(given).where(given.member_number == member.number)
+        # Orders and ad hoc transactions are handed over in a merge, what partners gave is not.
+        gifts = select(given).where(col(given.member_number).in_((member.number, *member.others)))
         found: list[Transaction | AdhocTransaction | PointsAssignment] = []
         rows = await self._some(paid, order, order.transaction_id, span, limit)
         found += (record_of(Transaction, row, status=TransactionStatus(row.status)) for row in rows)
@@ -80,7 +81,7 @@ class VisitReads:
         found = await self._session.exec(
             select(table.transaction_id, table.correlation_id)
             .where(
-                table.member_number == member.number,
+                col(table.member_number).in_((member.number, *member.others)),
                 col(table.transaction_id).in_(transaction_ids),
             )
             .order_by(col(table.updated_ms).desc(), col(table.correlation_id))

@@ -113,7 +113,8 @@ async def _place(reader: Reader, program: Program, member: Member, after: str) -
     if not after:
         return None
     session = await reader.session_named(program.program_id, after)
-    if session is not None and session.member_number == member.number and session.transaction_id:
+    numbers = {member.number, *member.others}
+    if session is not None and session.member_number in numbers and session.transaction_id:
         return session.transaction_id
     if not is_uuid(after):
         message = "must be the last transaction of the page before"

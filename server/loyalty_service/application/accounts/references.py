@@ -49,9 +49,15 @@ def reference_key(
     """Name the answer to a call by the partner's reference; absent where it gives none."""
     if reference is None:
         return None
-    told = json.dumps([method, member.number, *meaning], separators=(",", ":"))
-    fingerprint = hashlib.sha256(told.encode()).digest()
-    return NaturalKey(*reference_place(key, reference), method, fingerprint, fresh=True)
+
+    def fingerprint(number: int) -> bytes:
+        told = json.dumps([method, number, *meaning], separators=(",", ":"))
+        return hashlib.sha256(told.encode()).digest()
+
+    # What was done for a member who was merged since was done for whom they lead to.
+    also = frozenset(map(fingerprint, member.others))
+    place = reference_place(key, reference)
+    return NaturalKey(*place, method, fingerprint(member.number), fresh=True, also=also)
 
 
 def reference_place(key: ApiKey, reference: str) -> tuple[str, str]:
@@ -72,6 +78,6 @@ def answer_to(unit: Unit, named: NaturalKey | None, reference: str | None) -> Re
     kept = unit.kept_answer(named.scope, named.key)
     if kept is None:
         return None
-    if kept.fingerprint != named.fingerprint:
+    if not named.repeats(kept.fingerprint):
         raise ReferenceReusedError(reference)
     return Repeated(kept.answer, frozenset(json.loads(kept.stores or "[]")))

@@ -143,4 +143,5 @@ def told_store(program: Program, command: StartSession) -> int:
 
 
 def _may_be(session: Session, named: Named) -> bool:
-    return session.member_number in {None, named.member.number}
+    # Whoever was merged into the member since the session began is that member now.
+    return session.member_number in {None, named.member.number, *named.member.others}
