@@ -15,7 +15,7 @@ class Retention:
         orders_days: Baskets and operators of orders that have ended, and what they had reserved.
         answers_days: What calls were answered, beyond the names and numbers in it.
         events_days: What happened, one by one.
-        visits_days: Sessions, and codes that were used or have ended.
+        visits_days: Sessions that no call has closed, and codes that were used or have ended.
     """
 
     orders_days: int | None = None

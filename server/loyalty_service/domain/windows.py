@@ -36,6 +36,8 @@ def windows(program: Program) -> Iterator[Window]:
     yield Window("returns.window_days", program.return_days)
     yield Window("receipt_days", program.receipt_days)
     yield Window("pending_days", program.pending_days)
+    yield Window("es.saf_window_days", program.es.saf_window_days)
+    yield Window("es.confirmation_window_days", program.es.confirmation_window_days)
     yield Window("limits", LIMIT_DAYS)
     if program.has_goals:
         yield Window("goals", counted_days(program))

@@ -37,6 +37,8 @@ def test_retention_is_kept() -> None:
         ("receipt_days: 120\n", "receipt_days (120 days)"),
         ("returns: {window_days: 200}\n", "returns.window_days (200 days)"),
         ("pending_days: 365\n", "pending_days (365 days)"),
+        ("es: {saf_window_days: 100}\n", "es.saf_window_days (100 days)"),
+        ("es: {confirmation_window_days: 100}\n", "es.confirmation_window_days (100 days)"),
         ("receipts_per_member: {per_year: 10}\n", "receipts_per_member (366 days)"),
     ],
 )

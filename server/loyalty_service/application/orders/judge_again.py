@@ -78,7 +78,8 @@ def take_out_later(
     place = paid_ms, late.pos_transaction_id
     found = unit.orders_paid_since(member, paid_ms, ORDERS_MAX)
     every = tuple(sorted((one for one in found if _place(one) > place), key=_place))
-    again = tuple(filter(_may_change, every))
+    # Of one that was emptied nobody knows what was bought: it keeps what it has.
+    again = tuple(one for one in every if one.basket is not None and _may_change(one))
     # The latest first: what a goal gave with an order is then lost with that very order.
     for one in reversed(again):
         for redemption in unit.redemptions_of(one):

@@ -155,6 +155,8 @@ _ORDERS = (
         "DELETE FROM redemption WHERE redemption_id = :redemption_id AND voided_ms IS NOT NULL",
     ),
 )
+# A session that a call has closed stays, as the answer of that call does: another one of its name
+# would take another purchase under it.
 _VISITS = (
     _Part(
         "sessions deleted",
@@ -162,10 +164,11 @@ _VISITS = (
         """
         SELECT program_id, correlation_id, program_id AS program, updated_ms,
           length(correlation_id) + coalesce(length(external_identifier), 0) FROM session
-        WHERE updated_ms < :before
+        WHERE updated_ms < :before AND status <> 2
         """,
         """
         DELETE FROM session WHERE program_id = :program_id AND correlation_id = :correlation_id
+          AND status <> 2
         """,
     ),
     _Part(
