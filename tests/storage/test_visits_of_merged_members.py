@@ -17,9 +17,7 @@ from tests.support.visits import STEP, merge, redeem, reserve, reward, void
 
 
 async def _begin(till: Till, guest: str, visit: str) -> Any:
-    command = StartSession(
-        till.key, EsIdentifier.LOYALTY_ID, guest, visit, None, None, None, None
-    )
+    command = StartSession(till.key, EsIdentifier.LOYALTY_ID, guest, visit, None, None, None, None)
     return (await till.call(start_session, command)).result
 
 
