@@ -48,6 +48,26 @@ local FORGIVEN = {
   terminal = "text",
   type = "text", -- Of a payment; of a discount's details a word.
 }
+-- The same of the purchase of a session, of which nothing refuses it but what says whose it is, and which
+-- points it spends: not even a price, which the server puts right or leaves out.
+local FORGIVEN_OF_PURCHASE = {
+  action = "text",
+  callId = "text",
+  channel = "text",
+  confirmation = "details",
+  itemDiscount = "figure",
+  itemTax = "figure",
+  locale = "text",
+  mode = "text",
+  originalSaleAmount = "figure",
+  quantity = "figure",
+  saleAmount = "figure",
+  saleLineItems = "lines",
+  sku = "text",
+  subCategory = "text",
+  tender = "details",
+  transactionDate = "text",
+}
 -- Texts of a guest who is identified that nobody counts with.
 local UNUSED = { operator = "text", supportingPos = "text", terminal = "text" }
 -- Texts that say whose order it is and which: with U+FFFD in them they would name another one.
@@ -62,7 +82,7 @@ local MEND_PLACES = 20000
 local MEND_KEYS = 12000 -- Names of values looked at in a paid order; the fullest one has some 8,000.
 local VALUE_PLACES = 8 -- What a look at one text or value counts for.
 -- What is blank of these stands for absent, as many tills write it.
-local BLANK = { price = true, quantity = true, tax = true }
+local BLANK = { figure = true, price = true, quantity = true, tax = true }
 -- Kinds whose values need no look where they are in quotes, or where they are in none.
 local IN_QUOTES = { text = true, price = false, quantity = false }
 -- What it may cost to repair one body's texts.
@@ -77,11 +97,13 @@ local WHOLE = {
   "[\241-\243][\128-\191][\128-\191][\128-\191]",
   "\244[\128-\143][\128-\191][\128-\191]",
 }
-local forgiven, unused, known_words = {}, {}, {}
+local forgiven, of_purchase, unused, known_words = {}, {}, {}, {}
+local KINDS_OF = { identify = unused, purchase = of_purchase }
 local real_names = schema.real_names
 for _, fields in pairs(requests.messages) do
   for key, field in pairs(fields) do
     forgiven[key] = FORGIVEN[field.name]
+    of_purchase[key] = FORGIVEN_OF_PURCHASE[field.name]
     unused[key] = UNUSED[field.name]
     if field.words and FORGIVEN[field.name] then
       known_words[field.name] = known_words[field.name] or {}
@@ -95,6 +117,7 @@ end
 -- Whether a call is about an order that its guest has paid, or takes one back.
 function paid_orders.is_paid(route, body)
   return route.kind == "unclaimed"
+    or route.kind == "purchase"
     or route.kind == "void"
     or route.kind == "report"
       and (
@@ -271,6 +294,14 @@ local FORGIVE = {
   list = function(body, at)
     return not body:find("^[%[{n]", at) and "null" or nil
   end,
+  figure = function(body, at)
+    local text = scalar(body, at)
+    local number, has_comma = numbers.of(text)
+    if not number or math.abs(number) == math.huge then
+      return text ~= "null" and "null" or nil
+    end
+    return (has_comma or numbers.is_filled_up(text)) and numbers.written(number) or nil
+  end,
   lines = function() end, -- Without a list of its lines it is no order.
   price = number_or_blank,
   quantity = number_or_blank,
@@ -358,7 +389,7 @@ end
 -- A paid body that is not refused for a field which nobody counts with, nor for what comes twice; or
 -- one about a guest, whose fields are fewer.
 function paid_orders.put_right(body, route, told)
-  local kinds = route.kind == "identify" and unused or forgiven
+  local kinds = KINDS_OF[route.kind] or forgiven
   local edits, lists, has_others = {}, {}, false
   local count = { left = MEND_PLACES }
   local follower = objects.follow(body, function(object, last)

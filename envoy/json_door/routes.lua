@@ -11,10 +11,14 @@ local routes = {
 local KINDS = {
   ["POST /client/users/anonymous/sessions"] = "session",
   ["GET /loyalty/transaction/pos"] = "outcome",
+  ["POST /client/users/{correlation_id}/activity/finalize/v2"] = "purchase",
+  ["POST /client/users/{correlation_id}/activity/saf/v2"] = "purchase",
   ["POST /loyalty/identify"] = "identify",
   ["POST /loyalty/transaction/pos"] = "unclaimed",
   ["POST /oauth2/token"] = "token",
   ["POST /loyalty/transaction/pos/offline"] = "unclaimed",
+  ["POST /loyalty/visits/{correlation_id}/offline-purchase"] = "purchase",
+  ["POST /loyalty/visits/{correlation_id}/purchase"] = "purchase",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}"] = "report",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}/void"] = "void",
 }
