@@ -14,6 +14,7 @@ from tests.support.doing import apply_program
 from tests.support.ledger import balances
 from tests.support.orders import CLAIMED, PENDING, Till, basket, item
 from tests.support.programs import KEY, demo_program, enroll
+from tests.support.visits import open_visit, reward, void
 
 pytestmark = pytest.mark.any_database
 
@@ -103,4 +104,29 @@ async def test_program_may_refuse_voids_of_other_partners(till: Till, database_u
     till.key = KEY
     for one in (claimed, opened):
         await till.void(one)
+    assert balances(database_url, guest) == (0, 0)
+
+
+async def test_void_of_what_another_partner_gave_is_flagged_or_refused(
+    till: Till, database_url: str
+) -> None:
+    """As that of an order; its own partner may always take it back."""
+    guest = await enroll(till.store)
+    visit = await open_visit(till, guest)
+    first, second = await reward(till, visit, 70), await reward(till, visit, 30)
+    till.key = ANOTHER
+    with structlog.testing.capture_logs() as logs:
+        await void(till, visit, first.adhoc_id)
+    line = told(logs)
+    assert (line["flag"], line["reason"]) == ("other_partner", "void")
+    assert (line["order_partner"], line["partner"]) == (KEY.partner, "another")
+    assert (line["transaction_id"], line["loyalty_id"]) == (first.adhoc_id, guest)
+    assert (line["points_earned"], line["points_redeemed"]) == (70, 0)
+    program = replace(demo_program(), void_by_other_partner="refuse")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    with pytest.raises(TransactionNotFoundError):
+        await void(till, visit, second.adhoc_id)
+    assert balances(database_url, guest) == (30, 0)
+    till.key = KEY
+    await void(till, visit, second.adhoc_id)
     assert balances(database_url, guest) == (0, 0)

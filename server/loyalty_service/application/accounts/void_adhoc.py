@@ -26,6 +26,7 @@ from loyalty_service.domain.adhoc import AdhocKind, AdhocTransaction
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.errors import TransactionNotFoundError, VoidTooLateError
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.flags import VOIDED_BY_OTHER, Flag, FlagKind
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
@@ -76,7 +77,8 @@ def void_adhoc(unit: Unit, command: VoidAdhoc, now_ms: int) -> Done[AdhocTransac
         SessionClosedError: It is closed or has expired.
         RedemptionNotAllowedError: The session is of a shopper without a loyalty ID.
         ReferenceReusedError: The partner has used the reference for something else.
-        TransactionNotFoundError: There is no such transaction.
+        TransactionNotFoundError: There is no such transaction, or another partner has made it and
+            the program refuses that.
         OriginalOfAnotherMemberError: It is another member's.
         VoidNotAllowedError: It is an order, or a void.
         StoreNotAllowedError: It or the session is in a store that the key is not for.
@@ -90,6 +92,7 @@ def void_adhoc(unit: Unit, command: VoidAdhoc, now_ms: int) -> Done[AdhocTransac
     if earlier := answer_to(unit, named, command.reference):
         return earlier
     original = _voidable(unit, program, command.key, member, command.original_id, now_ms)
+    flags = _flags_of_another(program, command, member, original)
     void = AdhocTransaction(
         adhoc_id=new_id(now_ms),
         program_id=program.program_id,
@@ -109,7 +112,35 @@ def void_adhoc(unit: Unit, command: VoidAdhoc, now_ms: int) -> Done[AdhocTransac
     unit.change(original, voided_ms=now_ms)
     unit.add(void)
     event = Event(EventKind.ADHOC_VOIDED, program.program_id, member, subject=original.adhoc_id)
-    return Done(void, kept_as=named, stores=session.stores, events=(event,))
+    return Done(void, kept_as=named, flags=flags, stores=session.stores, events=(event,))
+
+
+def _flags_of_another(
+    program: Program, command: VoidAdhoc, member: Member, original: AdhocTransaction
+) -> tuple[Flag, ...]:
+    """
+    Flag the void of what another partner gave or took, as that of another partner's order.
+
+    Raises:
+        TransactionNotFoundError: The program refuses it.
+    """
+    key = command.key
+    if key.partner == original.partner:
+        return ()
+    if program.void_by_other_partner == "refuse":
+        raise TransactionNotFoundError(command.original_id)
+    about = {
+        "program_id": program.program_id,
+        "store_id": original.store_id,
+        "partner": key.partner,
+        "key_id": key.key_id,
+        "transaction_id": original.adhoc_id,
+        "order_partner": original.partner,
+        "points_earned": max(0, original.points),
+        "points_redeemed": max(0, -original.points),
+        "loyalty_id": member.loyalty_id,
+    }
+    return (Flag(FlagKind.OTHER_PARTNER, VOIDED_BY_OTHER, about),)
 
 
 def _voidable(
