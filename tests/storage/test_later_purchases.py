@@ -230,6 +230,22 @@ async def test_products_without_a_receipt_take_what_the_rate_gives(
         await till.call(adjust_without_receipt, nobody)
 
 
+async def test_products_without_a_receipt_take_no_more_than_an_order_may_earn(
+    till: Till, database_url: str
+) -> None:
+    """A price that somebody mistyped leaves no debt that no order could have earned."""
+    await describe(till, void_spent="debt")
+    guest = await enroll(till.store)
+    visit = await start(till, guest)
+    mistyped = basket(item(1_000_000_000))
+
+    paid = await pay(till, await start(till, guest), basket=mistyped)
+    told = await till.call(adjust_without_receipt, AdjustWithoutReceipt(till.key, visit, mistyped))
+
+    assert told.result.earned_points == -paid.earned_points == -100_000
+    assert balances(database_url, guest) == (0, 0)
+
+
 async def test_audit_finds_points_that_wait_for_no_order(till: Till, database_url: str) -> None:
     """Be it that an order has fewer than its member's account, or is confirmed already."""
     guest = await enroll(till.store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.limits import within_an_order
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.purchases.purchase import member_of, points_of, store_of
@@ -86,7 +87,9 @@ def adjust_without_receipt(
     member = member_of(unit, session)
     if member is None:
         raise AccountNotFoundError
-    points = points_earned(command.basket, program.earning, program.currency_digits)
+    worth = points_earned(command.basket, program.earning, program.currency_digits)
+    # A mistyped price must not leave a member with a debt that no order could have earned.
+    points = within_an_order(program, worth)
     flags: tuple[Flag, ...] = ()
     events: tuple[Event, ...] = ()
     if points:
