@@ -7,12 +7,14 @@ import re
 import threading
 from http.client import HTTPConnection, RemoteDisconnected
 from typing import Any
+from urllib.parse import urlencode
 
 import grpc
 import pytest
 
 from loyalty.v1 import member_service_pb2, member_service_pb2_grpc
 from loyalty_service.sandbox.board import board
+from loyalty_service.sandbox.demo_data import KEY_IDS
 from loyalty_service.sandbox.fixed_codes import ODILE
 from loyalty_service.sandbox.run import welcome
 from tests.support.sandbox_box import Answer, Box, new_order
@@ -67,6 +69,44 @@ def test_calls_of_both_doors_are_told_with_their_json(fresh: Box) -> None:
     assert SECRET not in text
     assert "sandbox-pos-key" not in text
     assert "sandbox-app-key" not in text
+
+
+def test_calls_of_a_session_are_told_without_the_secret_and_its_token(fresh: Box) -> None:
+    """A token's call hides its form and its answer; a refused call of ES says why, and where."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": KEY_IDS["sandbox-es-key"],
+        "client_secret": "sandbox-es-key",
+    }
+    token = post(fresh, "/oauth2/token", urlencode(form), "application/x-www-form-urlencoded")
+    secret = token["access_token"]
+    bearer = {"authorization": f"Bearer {secret}"}
+    session = json.dumps({"correlationId": "till 1"})
+    post(fresh, f"/client/users/{ODILE}/sessions", session, **bearer)
+    post(
+        fresh, "/client/users/till%201/reservations", json.dumps({"reservationAmount": 1}), **bearer
+    )
+    post(fresh, "/loyalty/visits/nobody/trial", "{}", **bearer)
+
+    told = state(fresh)
+    assert [(one["name"], one["status"], one["order"], one["gist"]) for one in told["calls"]] == [
+        ("IssueToken", "200", "", ""),
+        ("StartSession", "200", "till 1", ""),
+        ("ReservePoints", "400", "till 1", "Account is not eligible for redemption."),
+        ("TryPurchase", "400", "nobody", "Session correlation ID does not exist--create it first"),
+    ]
+    text = json.dumps(told)
+    assert "sandbox-es-key" not in text
+    assert secret not in text
+
+
+def post(running: Box, path: str, body: str, kind: str = "application/json", **more: str) -> Any:
+    """Call as a program that is not ours does."""
+    connection = HTTPConnection("127.0.0.1", running.http, timeout=15)
+    connection.request("POST", path, body, {"content-type": kind, **more})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer
 
 
 def test_fault_is_told_with_the_answer_that_was_lost(fresh: Box) -> None:

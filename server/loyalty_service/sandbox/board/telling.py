@@ -37,8 +37,10 @@ HIDDEN_MIN = 6
 
 _PAIR = re.compile(r'"([\w-]{1,64})"\s*:\s*"([^"\\]*)"')
 _DETAILS = "grpc-status-details-bin"
+_FORM = "x-www-form-urlencoded"
 _STATUSES = {code.value[0]: code.name for code in grpc.StatusCode}
 _ORDER_PATH = re.compile(r"/pos/(?:validate/)?([0-9a-f-]{36})\b")
+_VISIT_PATH = re.compile(r"/(?:client/users|loyalty/visits)/([^/]+)/(?!sessions$)")
 _GRPC_FRAME = 5
 
 
@@ -65,7 +67,7 @@ def told(call: Exchange) -> dict[str, object]:
     if protocol == "grpc-web":
         trailers = [*trailers, *_web_trailers(call.answer)]
     status, ok, problem = _outcome(call, trailers, protocol)
-    hide = _Hiding(call.request.fields, asked)
+    hide = _Hiding(call.request.fields, asked, answered)
     name = rpc or _route(call.request.field(":method"), call.request.field(":path"))
     return {
         "number": call.number,
@@ -93,10 +95,10 @@ def told(call: Exchange) -> dict[str, object]:
 
 
 class _Hiding:
-    """Leaves a caller's API key out of texts."""
+    """Leaves a caller's API key out of texts, and a token that it gets."""
 
-    def __init__(self, fields: Fields, body: str) -> None:
-        self._secrets = sorted(_secrets(fields, body), key=len, reverse=True)
+    def __init__(self, fields: Fields, asked: str, answered: str) -> None:
+        self._secrets = sorted(_secrets(fields, asked, answered), key=len, reverse=True)
         known = KEYS | SINGLE_KEYS
         self.caller = next((known[one].value for one in self._secrets if one in known), "")
 
@@ -121,11 +123,11 @@ class _Hiding:
         ]
 
 
-def _secrets(fields: Fields, body: str) -> Iterator[str]:
-    query = parse_qsl(
-        next((value for name, value in fields if name == ":path"), "").partition("?")[2]
-    )
-    for name, value in (*fields, *query, *_PAIR.findall(body)):
+def _secrets(fields: Fields, asked: str, answered: str) -> Iterator[str]:
+    named = dict(fields)
+    query = parse_qsl(named.get(":path", "").partition("?")[2])
+    form = parse_qsl(asked) if _FORM in named.get("content-type", "").lower() else []
+    for name, value in (*fields, *query, *form, *_PAIR.findall(asked), *_PAIR.findall(answered)):
         if SECRET.fullmatch(name):
             for part in (value, value.partition(" ")[2]):
                 if len(part.strip()) >= HIDDEN_MIN:
@@ -255,12 +257,13 @@ def _outcome(call: Exchange, trailers: Fields, protocol: str) -> tuple[str, bool
 
 
 def _order(call: Exchange, asked: str, answered: str) -> str:
-    """Find the transaction that a call is about."""
-    path = _ORDER_PATH.search(call.request.field(":path"))
+    """Find the transaction that a call is about, or the session that it is made in."""
+    asked_path = call.request.field(":path").partition("?")[0]
+    path = _ORDER_PATH.search(asked_path) or _VISIT_PATH.match(asked_path)
     if path:
-        return path[1]
+        return unquote(path[1])
     for text in (asked, answered):
-        for name in ("loyaltyTransactionId", "transactionId"):
+        for name in ("loyaltyTransactionId", "correlationId", "transactionId"):
             found = _object(text).get(name)
             if isinstance(found, str) and found:
                 return found
@@ -280,8 +283,10 @@ def _gist(asked: str, answered: str, *, ok: bool) -> Iterator[str]:
         if isinstance(part, dict) and isinstance(part.get("reason"), str):
             yield part["reason"]
             return
-    if isinstance(answer.get("code"), str):
-        yield answer["code"]
+    for name in ("code", "errorMessage", "error"):
+        if isinstance(answer.get(name), str):
+            yield answer[name]
+            return
 
 
 def _object(text: str) -> dict[str, Any]:

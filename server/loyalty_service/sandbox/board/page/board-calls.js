@@ -168,7 +168,7 @@ function curl(call) {
   for (const [name, value] of call.request.fields) {
     if (SKIPPED.test(name)) continue;
     const secret = value.endsWith("…");
-    parts.push(secret ? `-H "${name}: ${name === "authorization" ? "Bearer " : ""}$KEY"` : `-H ${quoted(`${name}: ${value}`)}`);
+    parts.push(secret ? `-H "${name}: ${name === "authorization" ? `${value.split(" ")[0]} ` : ""}$KEY"` : `-H ${quoted(`${name}: ${value}`)}`);
   }
   if (call.request.body) parts.push(`-d ${quoted(call.request.body)}`);
   return parts.join(" \\\n  ");
