@@ -30,7 +30,8 @@ def read_secret(file: Path) -> bytes | None:
                 raise OperatorError(f"{file} is to hold a secret, and is not a file: move it away")
             _require_closed(file, state)
             found = opened.read(SECRET_BYTES_MAX + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        # A file in place of its folder is named by whoever makes the folder.
         if not file.is_symlink():
             return None
         raise OperatorError(

@@ -25,6 +25,7 @@ from loyalty_service.domain.errors import (
     RulesFailedError,
     TooManyWrongCodesError,
 )
+from loyalty_service.sandbox.errors_on_purpose import error_of
 from loyalty_service.transport.errors.catalogue import CATALOGUE, REASONS, ROWS, retry_after_ms
 from loyalty_service.transport.errors.rendering import (
     LEGACY_BODY_BYTES_MAX,
@@ -95,6 +96,12 @@ def test_message_names_only_fields_of_the_error(kind: type[LoyaltyError]) -> Non
     text = message_of(longest_error(kind))
     assert text
     assert not re.search(r"[{}]|\.$", text)
+
+
+@every_error
+def test_sandbox_has_a_value_for_each_field(kind: type[LoyaltyError]) -> None:
+    """Whoever asks the sandbox for a reason gets an error of its class."""
+    assert type(error_of(CATALOGUE[kind].reason)) is kind
 
 
 @every_error

@@ -162,7 +162,7 @@ def test_pepper_that_can_not_be_read_is_named(
 
     said = told(monkeypatch, capsys, DATA_DIR=str(tmp_path), GRPC_PORT="0")
 
-    assert said == f"{tmp_path / 'code-pepper'}: Is a directory.\n"
+    assert said == f"{tmp_path / 'code-pepper'} can't be read: Is a directory\n"
 
 
 async def test_time_zone_that_the_machine_does_not_have_is_named(tmp_path: Path) -> None:

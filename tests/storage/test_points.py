@@ -35,6 +35,8 @@ R = TypeVar("R")
 
 ORDER = Owner(OwnerKind.TRANSACTION, "order")
 END_MS = 10**13
+UNKNOWN = max(OwnerKind) + 1
+"""The kind of owner that the next version may add."""
 
 
 @dataclass
@@ -200,7 +202,7 @@ async def test_adjustment_has_no_owner(guest: Guest) -> None:
     ("kind", "what"),
     [
         (1, "is not of a transaction of the member whose points it moves"),
-        (9, "is of an owner of kind 9, which this version does not know"),
+        (UNKNOWN, f"is of an owner of kind {UNKNOWN}, which this version does not know"),
     ],
 )
 async def test_owner_that_does_not_promise_it_is_named(
