@@ -101,7 +101,8 @@ async def test_demo_plays_the_visit_on_both_doors(demo_front: Front) -> None:
     es = ran.stdout.partition("A till of the ES contract")[2]
     assert es.count("  = points: available 0 -> 84 (+84), held 0\n") == 1
     assert '"errorMessage": "Invalid Correlation ID"' in es
-    assert '"reason": "SESSION_CLOSED"' in es
+    assert '"errorMessage": "Session Closed"' in es
+    assert '"dollarsToThreshold": 1.05' in es
     assert "  = points: available 5000 -> 30000 (+25000), held 25000 -> 0 (-25000)\n" in es
     assert "All visits went as expected." in es
 

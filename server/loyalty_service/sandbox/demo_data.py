@@ -30,6 +30,7 @@ from loyalty_service.sandbox.fixed_codes import (
     FARHAN,
     FIXED_CODES,
     LUC,
+    MEI,
     NOOR,
     ODILE,
     PROMO_CODE,
@@ -70,6 +71,7 @@ MEMBERS = {
     NOOR: ("Noor", 14464),
     AMIRA: ("Amira", 30000),
     LUC: ("Luc", 250),
+    MEI: ("Mei", 62000),
     ODILE: ("Odile", 20000),
 }
 SINGLE_MEMBERS = {ODILE: MEMBERS[ODILE]}

@@ -27,7 +27,7 @@ from loyalty.v1 import (
     transaction_service_pb2_grpc,
 )
 from loyalty_service.domain.operator_error import OperatorError
-from loyalty_service.transport.errors.dialects import NO_WORDS, RPCS
+from loyalty_service.transport.errors.dialects import DEFAULT, PREFIXES, RPCS
 from loyalty_service.transport.errors.error_row import ErrorRow
 from loyalty_service.transport.errors.words import Dialect
 from loyalty_service.transport.rpcs import SERVICES
@@ -164,8 +164,11 @@ class JsonDoor:
         """Give the status, and the code in the dialect of the path."""
         if row is None:
             return "200", ""
-        es = RPCS.get(rpc, NO_WORDS).dialect is Dialect.ES
-        return str(row.http), row.es if es else row.rbi
+        binding = METHODS[rpc].GetOptions().Extensions[annotations_pb2.http]
+        path = getattr(binding, binding.WhichOneof("pattern"))
+        below = (dialect for prefix, dialect in PREFIXES.items() if path.startswith(prefix))
+        dialect = RPCS[rpc].dialect if rpc in RPCS else next(below, DEFAULT)
+        return str(row.http), row.es if dialect is Dialect.ES else row.rbi
 
 
 @dataclass(frozen=True, slots=True)

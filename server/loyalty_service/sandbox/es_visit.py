@@ -16,6 +16,7 @@ from loyalty_service.sandbox.fixed_codes import AMIRA
 
 ES_TILL = "sandbox-es-key"
 BREAKFAST = {"sku": 2001, "quantity": 1, "saleAmount": 849}
+FAMILY_BREAKFAST = {"sku": 2601, "quantity": 1, "saleAmount": 2395}
 PAID = {"VISA": 9.92}
 RESERVED_POINTS = 25_000
 
@@ -49,6 +50,10 @@ class EsVisit(Visit):
         self.step(
             "Sam finds the card: the session is Sam's from now on.",
             self._till("SessionService/StartSession", identifier=self.member, locale="fr-CA"),
+        )
+        self.step(
+            "The till asks about a larger basket, which nearly earns more.",
+            self._till("PurchaseService/TryPurchase", saleLineItems=[FAMILY_BREAKFAST]),
         )
         self.step(
             "It is never anonymous again: refused.",

@@ -29,6 +29,7 @@ FARHAN = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
 NOOR = "0d9b2f64-7c1e-4b5a-9f3d-2e8a6c5b7d10"
 AMIRA = "5e2c8a17-3f94-4d6b-8b0e-91c7d4a6f321"
 LUC = "a83f6d0c-52b7-4e19-b4d8-6f0e3c9a1b42"
+MEI = "2b6f4e1d-8c37-4a95-b0d2-71e5f9a3c864"
 
 PROMO_CODE = "WELCOME-2026"
 """Gives 100 points to each member, once."""
