@@ -29,7 +29,9 @@ Feature = Literal[
 CallName = Literal[
     "identify", "validate", "pending", "claim", "void", "unclaimed", "outcome", "order", "session",
     "issue", "code", "member", "receipt", "promo", "incentives", "content", "user", "search",
-    "points", "return", "rescan", "status",
+    "points", "return", "rescan", "status", "visit", "balance", "membership", "history", "reserve",
+    "lower", "cancel", "reward", "redeem", "undo", "lock", "locks", "unlock", "trial", "purchase",
+    "offline", "award", "adjust", "confirm",
 ]  # fmt: skip
 
 

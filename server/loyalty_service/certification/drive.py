@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -132,15 +132,28 @@ class Visit:
         return Result(case.id, verdict, note, tuple(self._lines), tuple(self._trace))
 
     def _tidy(self) -> None:
-        """Void what a failed case has left open, as well as that goes."""
+        """Void, give back and unlock what a failed case has left, as well as that goes."""
         if not self._host.live:
             return
+        for step in self._left_in_session():
+            self._host.call(self._request(step), wait_s=WAIT_S)
         for made in self._known.values():
             if isinstance(made, dict) and "loyaltyUser" in made and "transactionId" in made:
                 request = built(
                     Step(call="void", of=str(made["transactionId"])), self._program, {}, "", ""
                 )
                 self._host.call(request, wait_s=WAIT_S)
+
+    def _left_in_session(self) -> Iterator[Step]:
+        """Give the steps that end what the case has reserved or locked, in another session."""
+        member = next((step.show for step in self._case.drive if step.call == "visit"), "")
+        made = [label for label, one in self._known.items() if "reservationToken" in _fields(one)]
+        locked = any(step.call == "lock" for step in self._case.drive)
+        if member and (made or locked):
+            yield Step(call="visit", show=member, order="tidy")
+            yield from (Step(call="cancel", of=label, order="tidy") for label in made)
+            if locked:
+                yield Step(call="unlock", order="tidy")
 
     def _step(self, step: Step) -> bool:
         """Make a step; return whether the next one makes sense."""
@@ -230,6 +243,11 @@ class Visit:
 
     def _line(self, action: str, expected: str, saw: str, verdict: str, note: str = "") -> None:
         self._lines.append(Line(action, expected, saw, verdict, note))
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    """Give the fields of what is known under a label; a figure has none."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _verdict(said: Sequence[str]) -> str:

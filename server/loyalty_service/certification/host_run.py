@@ -16,7 +16,8 @@ from loyalty_service.domain.operator_error import OperatorError
 
 WRITING = (
     "identify", "pending", "claim", "void", "unclaimed", "session", "issue", "receipt", "promo",
-    "points", "return", "rescan", "status",
+    "points", "return", "rescan", "status", "visit", "reserve", "lower", "cancel", "reward",
+    "redeem", "undo", "lock", "unlock", "purchase", "offline", "award", "adjust", "confirm",
 )  # fmt: skip
 """Calls that leave something behind, as the list of what will be written names them."""
 

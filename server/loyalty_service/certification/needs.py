@@ -9,6 +9,7 @@ from typing import Any
 
 from loyalty_service.certification.cases import Case, Step
 from loyalty_service.certification.program import TestProgram, read_program
+from loyalty_service.certification.visit_requests import VISIT_MAKERS
 
 OWN_CALLS = {
     **dict.fromkeys(("outcome", "order"), "outcome"),
@@ -19,6 +20,7 @@ OWN_CALLS = {
     "points": "points",
     "return": "returns",
     **dict.fromkeys(("rescan", "status"), "v2"),
+    **dict.fromkeys(VISIT_MAKERS, "visits"),
 }
 """Calls that other hosts may not have, with what they can then."""
 SINGLE = "single"

@@ -11,12 +11,19 @@ from urllib.parse import quote
 from loyalty_service.certification.cases import Step
 from loyalty_service.certification.patterns import Known, filled
 from loyalty_service.certification.program import TestProgram
+from loyalty_service.certification.visit_requests import (
+    VISIT_CALLERS,
+    VISIT_MAKERS,
+    Made,
+    correlation_id,
+)
 
 _POS = "/loyalty/transaction/pos"
 
 CALLERS: Mapping[str, str] = {
     **dict.fromkeys(("issue", "code", "member", "receipt", "user", "search"), "app"),
     "points": "points",
+    **VISIT_CALLERS,
 }
 """Whose API key calls have that no till makes."""
 
@@ -149,9 +156,6 @@ def _discount(name: str, program: TestProgram) -> dict[str, Any]:
     }
 
 
-Made = tuple[str, str, Any, str]
-
-
 def _transaction(step: Step, known: Known) -> str:
     """Give the transaction that a step is for."""
     label = known.get(step.of)
@@ -210,7 +214,7 @@ def _one_order(step: Step, _program: TestProgram, known: Known, _order: str, _sh
 
 
 def _session(step: Step, _program: TestProgram, _known: Known, order: str, _shown: str) -> Made:
-    body = {"correlationId": f"session-{order}", "channel": "STORE"}
+    body = {"correlationId": correlation_id(order), "channel": "STORE"}
     said = f"The till opens a session {json.dumps(dict(step.body), ensure_ascii=False)}."
     return "POST", "/client/users/anonymous/sessions", body, said
 
@@ -310,6 +314,7 @@ MAKERS = {
     "return": _return,
     "rescan": _rescan,
     "status": _status,
+    **VISIT_MAKERS,
 }
 """What builds each call that a case can name."""
 

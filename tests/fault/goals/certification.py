@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from loyalty_service.certification.host import HttpHost
 from loyalty_service.certification.results import outcome
 from tests.fault.goal import Goal, Trial
-from tests.support import broken_hosts, broken_tills
+from tests.support import broken_tills, broken_visits
 from tests.support.broken_tills import Till
 from tests.support.certifying import (
     HOST_CASES,
@@ -49,7 +49,7 @@ class Side(NamedTuple):
 
 SIDES = (
     Side("tills", try_till, Till, broken_tills.BROKEN, TILL_CASES, 3),
-    Side("hosts", try_host, HttpHost, broken_hosts.BROKEN, HOST_CASES, 1),
+    Side("hosts", try_host, HttpHost, broken_visits.BROKEN, HOST_CASES, 1),
 )
 
 
