@@ -133,6 +133,12 @@ class Member:
         """Points set aside."""
         return self.accounts[AccountKind.HELD]
 
+    @property
+    def whole(self) -> int:
+        """All points: those to spend, those that are held, and those that wait to be confirmed."""
+        waiting = self.accounts.get(AccountKind.UNCONFIRMED)
+        return self.spendable + self.held.balance + (0 if waiting is None else waiting.balance)
+
 
 @dataclass(slots=True)
 class Code:

@@ -27,7 +27,7 @@ from loyalty_service.sandbox.envoy_process import (
     call_admin,
     envoy_program,
 )
-from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN
+from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, MEI
 from loyalty_service.sandbox.life import Sandbox
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.transport.addresses import listen_problem, require_free
@@ -155,6 +155,7 @@ def welcome(
     lines = (
         f"The sandbox runs: JSON and gRPC on 127.0.0.1:{http_port} (Envoy), gRPC on {server}.",
         "Keys: sandbox-pos-key (till), sandbox-app-key (app), sandbox-admin-key. Store 9999.",
+        "      sandbox-es-key (till of the ES contract), sandbox-points-key (its partners).",
         f"The board, for a browser: http://127.0.0.1:{control}/",
         f"Reference of all JSON calls, for a browser: {web}/docs/",
         "Codes: 123456 reward and offer, 234567 discount, 900422 used, 900404 expired,",
@@ -165,6 +166,9 @@ def welcome(
         _curl(f"{web}/loyalty/identify", "sandbox-pos-key", IDENTIFY_JSON),
         "# A till opens an anonymous session:",
         _curl(f"{web}/client/users/anonymous/sessions", "sandbox-pos-key", SESSION_JSON),
+        "# A till of the ES contract opens a session of a member, and asks for the balance:",
+        _curl(f"{web}/client/users/{MEI}/sessions", "sandbox-es-key", VISIT_JSON),
+        f"curl -s {web}/client/users/visit-1/balance -H 'x-api-key: sandbox-es-key'",
         "# A guest's app mints a code, and polls whether a till has used one:",
         _curl(f"{web}/otp", "sandbox-app-key", OTP_JSON),
         f"curl -s {web}/otp/123456 {app_key}",
@@ -227,6 +231,7 @@ IDENTIFY = "loyalty.v1.IdentifyService/IdentifyMember"
 SESSION_JSON = (
     '{"correlationId":"7d4c2f0e-3b1a-4c58-9e36-0f5a1d2b9c77","channel":"STORE","locale":"fr-CA"}'
 )
+VISIT_JSON = '{"correlationId":"visit-1","channel":"STORE"}'
 OTP_JSON = f'{{"loyaltyId":"{AMIRA}","order":[{{"incentiveId":"{COFFEE}","quantity":1}}]}}'
 
 

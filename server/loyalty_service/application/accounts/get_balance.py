@@ -7,7 +7,6 @@ from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import Reader
 from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member
 from loyalty_service.domain.redeeming import NO_BALANCE, Balance, balance_of
@@ -36,7 +35,5 @@ async def member_balance(
     """Tell the balance of a member; what is reserved and past its time can be spent again."""
     overdue = await reader.overdue_reserved(member, now_ms)
     available = member.spendable + max(0, overdue - owed_points(member.accounts))
-    waiting = member.accounts.get(AccountKind.UNCONFIRMED)
-    held = member.held.balance - overdue
-    points = available + held + (0 if waiting is None else waiting.balance)
+    points = member.whole + available - member.spendable - overdue
     return balance_of(program.redemption, points, available, may_redeem=may_redeem)

@@ -87,7 +87,7 @@ def _render_started(opened: StartedSession) -> bytes:
         is_valid=True,
         prompt_message=opened.prompt.message,
         receipt_message=opened.prompt.receipt,
-        points_balance=member.spendable,
+        points_balance=member.whole,
         user_max_redeem_dollars=(
             worth(rules, most) / 10**opened.program.currency_digits if rules is not None else 0
         ),
