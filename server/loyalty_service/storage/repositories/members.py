@@ -16,7 +16,8 @@ from loyalty_service.domain.member_terms import (
     TermKind,
     terms_of,
 )
-from loyalty_service.domain.records import ERASED, Member
+from loyalty_service.domain.records import ERASED, Code, Member
+from loyalty_service.domain.sessions import Session
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.databases import lock_number
 from loyalty_service.storage.lock_order import Rank
@@ -65,6 +66,9 @@ _NEEDED = frozenset({"name", "erased_ms", "merged_into", "merged_numbers"})
 
 CARD_COLUMNS = ("counts", "tiers")
 """What is read of a member's card, after all else: see `repositories.goals`."""
+
+_FORGOTTEN = {Code: ("answer", "claim_key"), Session: ("external_identifier",)}
+"""What is emptied of a member's codes and sessions once the member is erased."""
 
 _OWN = len(MEMBER_COLUMNS)
 _FIRST = _OWN - len(LATER_COLUMNS)
@@ -341,6 +345,11 @@ class Members(Ledger):
         self.change_member(member, **(nothing | {"name": ERASED, "erased_ms": now_ms}))
         self._run(self._members_by.forget_answers_of_codes, {"its_number": member.number})
         self._run(self._members_by.forget_sessions, {"its_number": member.number})
+        # What this unit has read of them is written again when a later call changes it.
+        for record in self._records.values():
+            if isinstance(record, Code | Session) and record.member_number == member.number:
+                for name in _FORGOTTEN[type(record)]:
+                    setattr(record, name, None)
 
     def _run(self, statement: Statement, given: Mapping[str, Any]) -> None:
         self._connection.execute(statement.sql, [given[name] for name in statement.names])
