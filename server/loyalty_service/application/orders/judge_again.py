@@ -50,10 +50,6 @@ class Later:
     every: tuple[Transaction, ...] = ()
     orders: tuple[Transaction, ...] = ()
 
-    def not_before(self, order: Transaction) -> int:
-        """Tell how many were not paid before one of them, which is claimed itself."""
-        return len(self.every) - self.every.index(order)
-
     @property
     def points(self) -> int:
         """How many points they have."""
@@ -96,9 +92,13 @@ def judge_later(
 ) -> tuple[Event, ...]:
     """Count orders again that were taken out, and correct what they have earned."""
     events: tuple[Event, ...] = ()
-    for place, one in enumerate(later.orders):
-        rest = Later(later.every, later.orders[place:])
-        order = _paid_order(unit, program, one, rest)
+    # Kept while going on: summed up for each order, a thousand of them would hold the writer.
+    places = {one.transaction_id: place for place, one in enumerate(later.every)}
+    points_after = later.points
+    for one in later.orders:
+        after = len(later.every) - places[one.transaction_id]
+        order = _paid_order(unit, program, one, after, points_after)
+        points_after -= one.points_left
         worth = order_points(unit, order, member, one.transaction_id)
         worth = worth.within(within_an_order(program, worth.points))
         had, due = one.points_earned, worth.points
@@ -150,8 +150,14 @@ def _may_change(order: Transaction) -> bool:
     return order.receipt_digest is None and order.returned is None and not waits
 
 
-def _paid_order(unit: Unit, program: Program, order: Transaction, rest: Later) -> PaidOrder:
-    """Give what the first of the *rest* earns by, as it did when it was claimed."""
+def _paid_order(
+    unit: Unit, program: Program, order: Transaction, orders_after: int, points_after: int
+) -> PaidOrder:
+    """
+    Give what an order earns by, as it did when it was claimed.
+
+    *orders_after* and *points_after* count those that were not paid before it, itself too.
+    """
     by = earned_by(unit, order)
     program = program if by is None else by.program
     store_id = order.store_id if order.paid_store_id is None else order.paid_store_id
@@ -171,6 +177,6 @@ def _paid_order(unit: Unit, program: Program, order: Transaction, rest: Later) -
         spent=order.points_redeemed,
         used=frozenset(one.incentive_id for one in unit.redemptions_of(order)) & program.granted,
         told_late=True,
-        orders_after=rest.not_before(order),
-        points_after=rest.points,
+        orders_after=orders_after,
+        points_after=points_after,
     )
