@@ -19,12 +19,14 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "till-python")]
 from kiosk import OPTIONS, Kiosk, RefusedError
-from loyalty_calls import Answer, Loyalty
+from loyalty_calls import Answer, Loyalty, new_key
 from till import Bench, Till
 
 from loyalty.v1 import (
+    account_service_pb2,
     identify_service_pb2,
     incentive_service_pb2,
+    purchase_service_pb2,
     session_service_pb2,
     transaction_service_pb2,
 )
@@ -59,6 +61,29 @@ class KioskCalls(Loyalty):
         request = session_service_pb2.StartAnonymousSessionRequest()
         body = {"correlationId": correlation, "channel": "STORE"}
         return self._answer("StartAnonymousSession", request, body)
+
+    def visit(self, correlation: str, member: str) -> Answer:
+        """See `Loyalty`."""
+        request = session_service_pb2.StartSessionRequest()
+        body = {"correlationId": correlation, "identifier": member, "channel": "STORE"}
+        return self._answer("StartSession", request, body)
+
+    def reserve(self, correlation: str, points: int) -> Answer:
+        """See `Loyalty`."""
+        request = account_service_pb2.ReservePointsRequest()
+        body = {"correlationId": correlation, "reservationAmount": points}
+        return self._answer("ReservePoints", request, body, new_key())
+
+    def let_go(self, correlation: str, token: str) -> Answer:
+        """See `Loyalty`."""
+        request = account_service_pb2.CancelReservationRequest()
+        body = {"correlationId": correlation, "reservationToken": token}
+        return self._answer("CancelReservation", request, body)
+
+    def purchase(self, correlation: str, body: dict) -> Answer:
+        """See `Loyalty`."""
+        request = purchase_service_pb2.FinalizePurchaseRequest()
+        return self._answer("FinalizePurchase", request, body | {"correlationId": correlation})
 
     def promo(self, code: str, guest: str, order: str) -> Answer:
         """See `Loyalty`."""

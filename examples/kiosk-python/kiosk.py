@@ -20,11 +20,13 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from loyalty.v1 import (
+    account_service_pb2_grpc,
     discount_pb2,
     identify_service_pb2,
     identify_service_pb2_grpc,
     incentive_service_pb2_grpc,
     order_pb2,
+    purchase_service_pb2_grpc,
     session_service_pb2_grpc,
     transaction_service_pb2,
     transaction_service_pb2_grpc,
@@ -55,6 +57,10 @@ STUBS = {
     "RedeemPromoCode": incentive_service_pb2_grpc.IncentiveServiceStub,
     "ListIncentives": incentive_service_pb2_grpc.IncentiveServiceStub,
     "StartAnonymousSession": session_service_pb2_grpc.SessionServiceStub,
+    "StartSession": session_service_pb2_grpc.SessionServiceStub,
+    "ReservePoints": account_service_pb2_grpc.AccountServiceStub,
+    "CancelReservation": account_service_pb2_grpc.AccountServiceStub,
+    "FinalizePurchase": purchase_service_pb2_grpc.PurchaseServiceStub,
 }
 
 OPTIONS = [

@@ -98,6 +98,25 @@ class Loyalty:
         body = {"correlationId": correlation, "channel": "STORE"}
         return self.call("POST", "/client/users/anonymous/sessions", body)
 
+    def visit(self, correlation: str, member: str) -> Answer:
+        """Open a session for a member, or go on with one that was opened without a card."""
+        body = {"correlationId": correlation, "channel": "STORE"}
+        # A till's sessions are by loyalty ID unless it names another type.
+        return self.call("POST", f"/client/users/{member}/sessions", body)
+
+    def reserve(self, correlation: str, points: int) -> Answer:
+        """Set points of a session's member aside; under a key, so that it is done once."""
+        path = f"/client/users/{correlation}/reservations"
+        return self.call("POST", path, {"reservationAmount": points}, key=new_key())
+
+    def let_go(self, correlation: str, token: str) -> Answer:
+        """Give points back that were set aside."""
+        return self.call("DELETE", f"/client/users/{correlation}/reservations/{token}")
+
+    def purchase(self, correlation: str, body: dict) -> Answer:
+        """Send a purchase that is paid; the same again gets the same answer."""
+        return self.call("POST", f"/loyalty/visits/{correlation}/purchase", body)
+
     def promo(self, code: str, guest: str, order: str) -> Answer:
         """
         Redeem a promo code, for a guest or for nobody.

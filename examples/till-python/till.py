@@ -28,7 +28,7 @@ from loyalty_calls import REFUSED, Answer, Loyalty, new_key
 CURRENCY = "CAD"
 ONE_OF_EACH = {"offer", "reward"}
 """Of these an order has one: another takes its place. A program may allow more."""
-BESIDE = ("code", "product", "by")
+BESIDE = ("code", "product", "by", "loyaltyId", "points")
 """What stands beside the word of an action."""
 OWN_LIST = {
     "b8d3f7a1-46c2-4e95-8a0b-2f7c9d51e364": {
@@ -54,6 +54,8 @@ class Order:
         self.shown = ""
         self.paid = False
         self.changed = False
+        self.session = ""
+        self.token = ""
 
 
 class Till:
@@ -184,6 +186,9 @@ class Till:
         order = self.order
         if by == "declined":
             return None
+        if order.session:
+            order.paid = True
+            return self.sell("CASH" if by == "cash" else "VISA")
         if not order.transaction:
             return self.record()
         if self.may_check() and any(line.get("incentiveId") for line in order.lines):
@@ -210,9 +215,27 @@ class Till:
         self.loyalty.void(self.order.transaction)
 
     def start(self) -> None:
-        """Start an order without a card."""
-        answer = self.loyalty.session(str(uuid.uuid4()))
+        """Start an order without a card, in a session of the ES contract."""
+        self.order.session = str(uuid.uuid4())
+        answer = self.loyalty.session(self.order.session)
         self.tell(answer.body.get("promptMessage", ""))
+
+    def card(self, member: str) -> None:
+        """Take a shopper's card: an order that began without one stays in its session."""
+        self.order.session = self.order.session or str(uuid.uuid4())
+        answer = self.loyalty.visit(self.order.session, member)
+        self.tell(answer.body.get("promptMessage", ""))
+
+    def set_aside(self, points: int) -> None:
+        """Set points aside, to pay with them."""
+        answer = self.loyalty.reserve(self.order.session, points)
+        self.order.token = answer.body.get("reservationToken", "")
+
+    def let_go(self) -> None:
+        """Let the points go that were set aside."""
+        if self.order.token:
+            self.loyalty.let_go(self.order.session, self.order.token)
+        self.order.token = ""
 
     def wait(self) -> None:
         """Wait for nothing: this till sends at once what it has."""
@@ -294,6 +317,29 @@ class Till:
     def keep(self, answer: Answer) -> None:
         """Keep a paid order that nobody takes, for the till's operator."""
         self.tell(f"Kept for later: order {self.order.number}, {answer.code or 'no answer'}.")
+
+    def sell(self, payment: str) -> Answer:
+        """Send a purchase that is paid, which closes its session."""
+        order = self.order
+        lines = [
+            {
+                "sku": line["productId"],
+                "quantity": line["quantity"],
+                "saleAmount": round(line["price"] * 100) * line["quantity"],
+                "itemTax": round(line.get("tax", 0) * 100) * line["quantity"],
+            }
+            for line in order.lines
+        ]
+        body = {"action": "PURCHASE", "saleLineItems": lines, "tender": self.tender(payment)}
+        if order.token:
+            body["reservationToken"] = order.token
+        answer = self.loyalty.purchase(order.session, body)
+        self.tell(answer.body.get("receiptMessage", ""))
+        return answer
+
+    def tender(self, payment: str) -> dict:
+        """Say how a purchase was paid: in dollars, where its lines are in cents."""
+        return {one["type"]: one["amount"] / 100 for one in self.payments(payment)}
 
     def record(self) -> Answer:
         """Record a paid order without a guest."""

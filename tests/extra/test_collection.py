@@ -35,7 +35,7 @@ def run_case(folder: Path, port: int, known: dict[str, str]) -> int:
         if "bru.setVar" in call:
             known["new"] = str(uuid.uuid4())
         filled = re.sub(r"\{\{(\w+)\}\}", lambda match: known[match[1]], call)
-        verb = next(verb for verb in ("get", "post", "put") if part(call, verb))
+        verb = next(verb for verb in ("get", "post", "put", "delete") if part(call, verb))
         connection = HTTPConnection("127.0.0.1", port, timeout=30)
         body = part(filled, "body:json").encode() or None
         headers = entries(filled, "headers")

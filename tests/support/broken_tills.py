@@ -351,6 +351,48 @@ class NamesNoChannel(Till):
     calls = _NoChannel
 
 
+@breaks("ES-T1")
+class TendersCents(Till):
+    """Says in cents what was paid for a purchase that began with the card."""
+
+    began = False
+
+    def new_order(self) -> Any:
+        self.began = False
+        return super().new_order()
+
+    def start(self) -> None:
+        self.began = True
+        super().start()
+
+    def tender(self, payment: str) -> dict[str, Any]:
+        told = super().tender(payment)
+        return told if self.began else {name: amount * 100 for name, amount in told.items()}
+
+
+@breaks("ES-T2")
+class BeginsAgain(Till):
+    """Opens a session of its own when the card is found."""
+
+    def card(self, member: str) -> None:
+        self.order.session = ""
+        super().card(member)
+
+
+@breaks("ES-T3")
+class SetsAsideAgain(Till):
+    """Sets points aside once more when they were let go, and lets them go again."""
+
+    def set_aside(self, points: int) -> None:
+        self.points = points
+        super().set_aside(points)
+
+    def let_go(self) -> None:
+        super().let_go()
+        super().set_aside(self.points)
+        super().let_go()
+
+
 @breaks("AGAIN-cents")
 class PaysInDollars(Till):
     """Says in dollars what was paid."""

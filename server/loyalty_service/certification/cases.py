@@ -24,7 +24,8 @@ Level = Literal["MUST", "SHOULD"]
 Side = Literal["till", "host"]
 Feature = Literal[
     "kiosk", "pos", "rewards", "offers", "discounts", "receipts", "pay_at_counter", "validates",
-    "offline", "switches_guests", "sessions", "one_offer", "one_reward", "promo_codes", "lists",
+    "offline", "switches_guests", "sessions", "purchases", "points_as_payment",
+    "one_offer", "one_reward", "promo_codes", "lists",
 ]  # fmt: skip
 CallName = Literal[
     "identify", "validate", "pending", "claim", "void", "unclaimed", "outcome", "order", "session",

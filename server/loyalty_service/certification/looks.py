@@ -69,6 +69,29 @@ def _payments_in_cents(request: Request, _known: Known) -> str:
     return f"{paid} cents are paid, and the lines cost {net + sum(taxes)}"
 
 
+def _tender_in_dollars(request: Request, _known: Known) -> str:
+    """Compare what is paid, in dollars, with what the lines cost, in cents."""
+    lines = request.get("saleLineItems", [])
+    net = sum(round(line.get("saleAmount", 0)) for line in lines)
+    taxes = sum(round(line.get("itemTax", 0)) for line in lines)
+    tender = request.get("tender", {}).values()
+    paid = round(sum(_dollars(one) for one in tender) * 100)
+    if paid in {net, net + taxes}:
+        return ""
+    return f"{paid / 100:.2f} dollars are paid, and the lines cost {(net + taxes) / 100:.2f}"
+
+
+def _dollars(paid: Any) -> float:
+    """Give what was paid in one way: an amount, its text, or a list with an amount for each."""
+    if isinstance(paid, list):
+        return sum(float(one["amount"]) for one in paid)
+    return float(paid)
+
+
+def _some_sale(request: Request, _known: Known) -> str:
+    return "" if request.get("saleLineItems") else "it has no line"
+
+
 def _tells_discount(request: Request, known: Known) -> str:
     told = carries(request, value_of(known, "discount"))
     return "" if told else "it does not tell the discount"
@@ -97,6 +120,8 @@ _OF_REQUESTS: Mapping[str, Look] = {
     "two_items": _two_items,
     "payments_in_cents": _payments_in_cents,
     "tells_discount": _tells_discount,
+    "some_sale": _some_sale,
+    "tender_in_dollars": _tender_in_dollars,
     "one_offer": _one("offer"),
     "one_reward": _one("reward"),
 }

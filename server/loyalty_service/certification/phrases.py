@@ -19,6 +19,9 @@ VERBS = {
     "refund": "Give the money back: void the paid order.",
     "wait": "Wait until the till has sent what it kept.",
     "start": "Start an order without a card.",
+    "card": "Show the loyalty card {what}.",
+    "set_aside": "Set {what} points aside, to pay with them.",
+    "let_go": "Let the points go: the guest pays otherwise.",
     "promo": "Type the promo code {what}.",
     "show": "Show what the guest may use.",
 }
@@ -39,28 +42,55 @@ def actions_of(case: Case, program: TestProgram) -> list[dict[str, Any]]:
     """
     if case.watch is None:
         return []
-    actions: list[dict[str, Any]] = []
-    for text in case.watch.cashier:
-        verb, _, what = text.partition(" ")
-        action: dict[str, Any] = {"do": verb}
-        if verb == "scan":
-            action["code"] = _digits(case, program, what)
-        elif verb in {"ring", "add", "remove"}:
-            if what not in program.products:
-                raise CaseError(f"{case.id}: there is no product {what}")
-            product = program.products[what]
-            action["product"] = product.model_dump(exclude_defaults=True)
-        elif verb == "promo":
-            promo = program.promo_codes.get(what)
-            action["code"] = promo.code if promo else what
-        elif verb == "pay":
-            if what not in _PAYMENTS:
-                raise CaseError(f"{case.id}: nobody can pay {what}")
-            action["by"] = what
-        elif verb not in VERBS:
-            raise CaseError(f"{case.id}: nobody can {verb}")
-        actions.append(action)
-    return actions
+    parts = (text.partition(" ") for text in case.watch.cashier)
+    return [{"do": verb} | _beside(case, program, verb, what) for verb, _, what in parts]
+
+
+def _beside(case: Case, program: TestProgram, verb: str, what: str) -> dict[str, Any]:
+    """
+    Give what stands beside the word of an action.
+
+    Raises:
+        CaseError: The program does not have it, or nobody can do so.
+    """
+    if verb == "scan":
+        return {"code": _digits(case, program, what)}
+    if verb == "promo":
+        promo = program.promo_codes.get(what)
+        return {"code": promo.code if promo else what}
+    if verb == "card":
+        return {"loyaltyId": _member(case, program, what)}
+    if verb == "set_aside":
+        return {"points": program.session["rules"]["minRedeemPoints"]}
+    if verb in {"ring", "add", "remove"}:
+        return {"product": _product(case, program, what)}
+    if verb not in VERBS or (verb == "pay" and what not in _PAYMENTS):
+        raise CaseError(f"{case.id}: nobody can {verb} {what}".rstrip())
+    return {"by": what} if verb == "pay" else {}
+
+
+def _product(case: Case, program: TestProgram, name: str) -> dict[str, Any]:
+    """
+    Give a product that can be rung up.
+
+    Raises:
+        CaseError: The program has no such product.
+    """
+    if name not in program.products:
+        raise CaseError(f"{case.id}: there is no product {name}")
+    return program.products[name].model_dump(exclude_defaults=True)
+
+
+def _member(case: Case, program: TestProgram, name: str) -> str:
+    """
+    Give a member whose card can be shown.
+
+    Raises:
+        CaseError: The program has no such member.
+    """
+    if name not in program.members:
+        raise CaseError(f"{case.id}: there is no member {name}")
+    return program.members[name]
 
 
 def _digits(case: Case, program: TestProgram, name: str) -> str:
@@ -80,7 +110,7 @@ def said(case: Case, program: TestProgram) -> str:
     """Word what a cashier does, in one line."""
     parts = []
     for action in actions_of(case, program):
-        what = action.get("code", "")
+        what = str(action.get("code") or action.get("loyaltyId") or action.get("points", ""))
         if "product" in action:
             product = action["product"]
             what = f"{product['name']} ({product['productId']})"

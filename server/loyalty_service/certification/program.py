@@ -147,6 +147,8 @@ FEATURES: Mapping[Feature, str] = {
     "offline": "keeps paid orders while there is no network",
     "switches_guests": "goes on with the first guest when another one's code is shown",
     "sessions": "opens sessions of the ES contract",
+    "purchases": "sends the purchases of its sessions",
+    "points_as_payment": "sets points of a session's member aside, to pay with them",
     "one_offer": "takes one offer in an order",
     "one_reward": "takes one reward in an order",
     "promo_codes": "takes promo codes",

@@ -35,7 +35,7 @@ It may take its whole time all the same: a cashier may be on the way to the till
 SKIPPED = "It was skipped."
 HINTS_MAX = 3
 
-ENDINGS = {"claim", "void", "unclaimed", "session", "return", "status"}
+ENDINGS = {"claim", "void", "unclaimed", "session", "return", "status", "purchase", "cancel"}
 OPENINGS = {"identify", "unclaimed"}
 """What a till calls first for an order."""
 
@@ -328,9 +328,15 @@ async def _set_by(event: asyncio.Event, until: float) -> bool:
 
 
 def _names(call: Mapping[str, Any]) -> set[str]:
-    """Name the order of a call: the till's number, and the transaction that it is for or opened."""
+    """
+    Name the order of a call.
+
+    By the till's number, the session that it is in, and the transaction that it is for or opened.
+    """
     body = call["body"] if isinstance(call["body"], Mapping) else {}
-    names = {_order(call), call["request"].get("loyaltyTransactionId", "")}
+    request = call["request"]
+    names = {_order(call), request.get("correlationId", "")}
+    names.add(request.get("loyaltyTransactionId", ""))
     if call["call"] in OPENINGS:
         names.add(str(body.get("transactionId", "")))
     return names - {""}

@@ -21,6 +21,9 @@ FEATURES_BY_CALL: Mapping[str, Feature] = {
     "validate": "validates",
     "unclaimed": "receipts",
     "session": "sessions",
+    "visit": "sessions",
+    "purchase": "purchases",
+    "reserve": "points_as_payment",
     "promo": "promo_codes",
     "incentives": "lists",
 }

@@ -32,6 +32,19 @@ NAMES = {
     "ReturnLines": "return",
     "IdentifyMemberAgain": "rescan",
     "ChangeTransactionStatus": "status",
+    "StartSession": "visit",
+    "GetBalance": "balance",
+    "GetMembership": "membership",
+    "ReservePoints": "reserve",
+    "LowerReservation": "lower",
+    "CancelReservation": "cancel",
+    "VoidAdhocTransaction": "undo",
+    "TryPurchase": "trial",
+    "FinalizePurchase": "purchase",
+    "ReportOfflinePurchase": "offline",
+    "AwardPurchase": "award",
+    "AdjustPurchase": "adjust",
+    "ConfirmPurchase": "confirm",
 }
 """How cases name the calls of tills; the two kinds of ReportOrder have a name each."""
 

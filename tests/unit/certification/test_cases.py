@@ -20,7 +20,6 @@ from loyalty_service.certification.cases import (
 from loyalty_service.certification.patterns import SHAPES
 from loyalty_service.certification.phrases import actions_of, said
 from loyalty_service.certification.program import read_program
-from loyalty_service.certification.visit_requests import VISIT_MAKERS
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox import call_watch
 from loyalty_service.sandbox.errors_on_purpose import is_reason
@@ -99,9 +98,9 @@ def test_faults_of_cases_can_be_played() -> None:
 
 
 def test_every_call_can_be_made_and_seen() -> None:
-    """A name of a call has what builds it; those of RBI's tills have what recognises them."""
+    """A name of a call has what builds it; those of tills have what recognises them."""
     calls = set(get_args(cases.CallName))
-    tills = calls - set(requests.CALLERS) - set(VISIT_MAKERS)
+    tills = calls - set(requests.CALLERS)
 
     assert calls == set(requests.MAKERS)
     assert set(call_watch.NAMES.values()) | {"claim", "pending"} == tills
