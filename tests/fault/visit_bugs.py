@@ -38,7 +38,7 @@ VISIT_BUGS = (
     ),
     Bug(
         "a token can be used twice",
-        "use_reservation",
+        "spend_reserved",
         "unit.change(_1, ..., status=ReservationStatus.USED)",
         "pass",
         soon=True,

@@ -96,19 +96,24 @@ def use_reservation(
     used_by: str,
     now_ms: int,
 ) -> tuple[PointsReservation, Event]:
-    """
-    Burn the points of a reservation for an order or an ad hoc redemption; see `redeemable`.
+    """Burn the points of a reservation for an ad hoc redemption; see `redeemable`."""
+    reserved = redeemable(unit, session, member, token, now_ms)
+    return reserved, spend_reserved(unit, member, reserved, used_by, now_ms)
 
-    They are moved in the name of the reservation. So what gives them back reverses what its owner
+
+def spend_reserved(
+    unit: Unit, member: Member, reserved: PointsReservation, used_by: str, now_ms: int
+) -> Event:
+    """
+    Burn what a reservation holds, for the order or the ad hoc redemption that it is *used_by*.
+
+    It is moved in the name of the reservation. So what gives it back reverses what its owner
     burned.
     """
-    reserved = redeemable(unit, session, member, token, now_ms)
     capture(unit, member, reserved.owner, now_ms)
     unit.change(reserved, status=ReservationStatus.USED, used_by=used_by, ended_ms=now_ms)
-    event = Event(
-        EventKind.RESERVATION_USED, member.program_id, member, subject=reserved.reservation_token
-    )
-    return reserved, event
+    token = reserved.reservation_token
+    return Event(EventKind.RESERVATION_USED, member.program_id, member, subject=token)
 
 
 def redeemable(

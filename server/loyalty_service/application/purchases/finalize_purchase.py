@@ -26,7 +26,8 @@ from loyalty_service.application.purchases.purchase import (
     points_of,
     store_of,
 )
-from loyalty_service.application.purchases.redeeming import reserved_for, spend
+from loyalty_service.application.purchases.redeeming import reserved_for
+from loyalty_service.application.reserved_points import spend_reserved
 from loyalty_service.application.sessions.open_session import (
     answer_of_close,
     close_session,
@@ -108,7 +109,7 @@ def claim(
     spent, used = 0, tuple[Event, ...]()
     if reserved is not None:
         spent = reserved.points
-        used = (spend(unit, member, reserved, transaction.transaction_id, now_ms),)
+        used = (spend_reserved(unit, member, reserved, transaction.transaction_id, now_ms),)
     claim_it = Claim(purchase.key, transaction, member, order, worth, waits=purchase.waits)
     claimed = claim_order(unit, claim_it, now_ms)
     receipt = receipt_of(unit, purchase, session, order, member, claimed.earned_points, spent)

@@ -1,14 +1,12 @@
-"""Spend points on a purchase that were reserved for it."""
+"""Find the points that were reserved for a purchase."""
 
 from __future__ import annotations
 
-from loyalty_service.application.points import capture
 from loyalty_service.application.reserved_points import held_reservation
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.account_errors import RedemptionNotAllowedError
 from loyalty_service.domain.blocks import Blocked
-from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.points_reservations import PointsReservation, ReservationStatus
+from loyalty_service.domain.points_reservations import PointsReservation
 from loyalty_service.domain.records import Member
 from loyalty_service.domain.sessions import Session
 
@@ -37,13 +35,3 @@ def reserved_for(
     if blocked and since_ms <= reserved.created_ms:
         raise RedemptionNotAllowedError
     return reserved
-
-
-def spend(
-    unit: Unit, member: Member, reserved: PointsReservation, order_id: str, now_ms: int
-) -> Event:
-    """Burn what was reserved, for an order."""
-    capture(unit, member, reserved.owner, now_ms)
-    unit.change(reserved, status=ReservationStatus.USED, used_by=order_id, ended_ms=now_ms)
-    token = reserved.reservation_token
-    return Event(EventKind.RESERVATION_USED, member.program_id, member, subject=token)
