@@ -28,6 +28,11 @@ from loyalty_service.application.orders.expire_overdue import (
     void_overdue,
 )
 from loyalty_service.application.perform import Run, UseCase, perform
+from loyalty_service.application.purchases.lapse_purchases import (
+    OverduePurchase,
+    find_overdue_purchases,
+    lapse_purchase,
+)
 from loyalty_service.application.sessions.expire_sessions import (
     OverdueSession,
     expire_session,
@@ -47,7 +52,15 @@ BATCH_MAX = 100
 FORGET_INTERVAL_S = 600.0
 """Seconds between looks for counts that are too old to matter."""
 
-T = TypeVar("T", OverdueTransaction, OverdueCode, OverdueBucket, OverdueSession, OverdueReservation)
+T = TypeVar(
+    "T",
+    OverdueTransaction,
+    OverdueCode,
+    OverdueBucket,
+    OverdueSession,
+    OverdueReservation,
+    OverduePurchase,
+)
 
 _NOT_THE_ROWS_FAULT = (DeadlinePassedError, ServerBusyError, StorageUnavailableError)
 
@@ -66,6 +79,7 @@ class Swept:
         buckets: Buckets whose points went.
         sessions: Sessions of members that nobody used any more.
         reservations: Those of points that expired.
+        purchases: Those that nobody confirmed, whose points were taken back.
     """
 
     transactions: int
@@ -74,11 +88,12 @@ class Swept:
     buckets: int = 0
     sessions: int = 0
     reservations: int = 0
+    purchases: int = 0
 
     @property
     def count(self) -> int:
         """All that was ended."""
-        others = self.buckets + self.sessions + self.reservations
+        others = self.buckets + self.sessions + self.reservations + self.purchases
         return self.transactions + self.codes + others
 
 
@@ -164,8 +179,18 @@ async def sweep(store: Store, clock: Clock | None = None) -> Swept:
     ended, open_still = await _end_all(store, clock, find_overdue_sessions, expire_session)
     if ended:
         log.info("sessions expired", count=len(ended))
-    left = kept + unexpired + kept_back + full + open_still
-    return Swept(len(voided), len(expired), left, len(emptied), len(ended), len(freed))
+    lapsed, waiting = await _end_all(store, clock, find_overdue_purchases, lapse_purchase)
+    if lapsed:
+        log.info("points of unconfirmed purchases taken back", purchases=len(lapsed))
+    return Swept(
+        transactions=len(voided),
+        codes=len(expired),
+        left=kept + unexpired + kept_back + full + open_still + waiting,
+        buckets=len(emptied),
+        sessions=len(ended),
+        reservations=len(freed),
+        purchases=len(lapsed),
+    )
 
 
 async def forget(store: Store) -> None:

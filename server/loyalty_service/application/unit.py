@@ -217,6 +217,15 @@ class Unit(CatalogueUnit, CountingUnit, MergeUnit, PromoCodeUnit, VisitUnit, Web
         Who changes them has locked their member, so they are not locked besides.
         """
 
+    def waiting_orders(
+        self, program_id: str, before_ms: int, after: tuple[int, str], limit: int
+    ) -> Sequence[tuple[int, str]]:
+        """
+        Find orders paid before a moment whose points still wait, by that time and their ID.
+
+        They come *after* such a pair, the oldest first. They are not locked.
+        """
+
     def points_captured(self, owner: Owner) -> int:
         """Tell how many points that an owner held were burned."""
 

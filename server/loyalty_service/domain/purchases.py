@@ -10,6 +10,7 @@ from loyalty_service.domain.prompt_catalogue import Prompt
 
 WAITS = "waits"
 CONFIRMED = "confirmed"
+LAPSED = "lapsed"
 """What becomes of an order whose points wait until it is confirmed."""
 
 NEAR_MISSES_MAX = 3

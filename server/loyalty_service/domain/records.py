@@ -203,10 +203,11 @@ class Transaction:
         returned: JSON list of what came back, each as `[place, reference_id, quantity]` of a line;
             absent where nothing did.
         earn_only: 1 where the guest may not redeem; absent where they may.
-        points_returned: Of the points earned, those that were taken back for it.
+        points_returned: Of the points earned, those that were taken back for it, or because nobody
+            confirmed it in time.
         recorded_ms: When the server was told of it; absent where that is when it was paid.
         points_unconfirmed: Of the points earned, those that wait to be confirmed; absent for none.
-        confirmation: `WAITS` or `CONFIRMED`; absent where it never was to be confirmed.
+        confirmation: `WAITS`, `CONFIRMED` or `LAPSED`; absent where it never was to be confirmed.
     """
 
     transaction_id: str

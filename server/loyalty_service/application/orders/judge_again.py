@@ -31,6 +31,7 @@ from loyalty_service.domain.incentive_uses import as_catalogued
 from loyalty_service.domain.ledger import Cause
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.promotions import COUNTED_AS, RECEIPTS, asks_about_past
+from loyalty_service.domain.purchases import LAPSED
 from loyalty_service.domain.records import Member, Transaction
 from loyalty_service.domain.taken_off import as_money
 
@@ -145,8 +146,8 @@ def _place(order: Transaction) -> tuple[int, str]:
 
 
 def _may_change(order: Transaction) -> bool:
-    """Tell whether an order is judged again: no receipt, and nothing of it came back or waits."""
-    waits = order.points_waiting
+    """Tell whether an order is judged again: no receipt, and nothing of it is back or waits."""
+    waits = order.points_waiting or order.confirmation == LAPSED
     return order.receipt_digest is None and order.returned is None and not waits
 
 

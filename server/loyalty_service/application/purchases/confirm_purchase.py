@@ -25,7 +25,7 @@ from loyalty_service.domain.purchase_errors import (
     ConfirmationNotNeededError,
     ConfirmationTooLateError,
 )
-from loyalty_service.domain.purchases import CONFIRMED
+from loyalty_service.domain.purchases import CONFIRMED, LAPSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ def confirm_purchase(unit: Unit, command: ConfirmPurchase, now_ms: int) -> Done[
     if transaction.confirmation == CONFIRMED:
         raise ConfirmationDoneError
     days = program.es.confirmation_window_days
-    if now_ms - transaction.ordered_ms > days * DAY_MS:
+    late = now_ms - transaction.ordered_ms > days * DAY_MS
+    if late or transaction.confirmation == LAPSED:
         raise ConfirmationTooLateError(days)
     points = transaction.points_waiting
     if points:

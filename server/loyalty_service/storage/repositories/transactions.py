@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import Integer, bindparam, func, select
+from sqlalchemy import Integer, bindparam, func, select, tuple_
 
 from loyalty_service.domain.ledger import Owner, OwnerKind
 from loyalty_service.domain.records import (
@@ -68,6 +68,20 @@ class TransactionStatements:
             .with_for_update()
         )
         self.overdue = by.overdue(TRANSACTION, TransactionStatus.PENDING)
+        place = [transaction.c.claimed_ms, transaction.c.transaction_id]
+        last = [bindparam(f"after_{one.name}", type_=one.type) for one in place]
+        self.waiting = by.compile(
+            select(*place)
+            .where(
+                transaction.c.points_unconfirmed.is_not(None),
+                transaction.c.program_id == bindparam("program_id"),
+                transaction.c.claimed_ms < bindparam("before_ms"),
+                tuple_(*place) > tuple_(*last),
+            )
+            .order_by(*place)
+            .limit(bindparam("limit_rows"))
+            .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        )
         if by.bulk:
             self.member_numbers = by.among(
                 select(transaction.c.member_number), transaction, TRANSACTION.key
@@ -175,6 +189,21 @@ class Transactions(Digests, KnownOrders):
         self.flush()  # Two looks of one batch must see what was ended between them.
         values = (now_ms, *after, limit)
         return self._connection.execute(self._transactions_by.overdue.sql, values).fetchall()
+
+    def waiting_orders(
+        self, program_id: str, before_ms: int, after: tuple[int, str], limit: int
+    ) -> Sequence[tuple[int, str]]:
+        """See `Unit.waiting_orders`."""
+        self.flush()  # Two looks of one batch must see what was ended between them.
+        by = self._transactions_by.waiting
+        given = {
+            "program_id": program_id,
+            "before_ms": before_ms,
+            "after_claimed_ms": after[0],
+            "after_transaction_id": after[1],
+            "limit_rows": limit,
+        }
+        return self._connection.execute(by.sql, [given[name] for name in by.names]).fetchall()
 
     def open_holds(self, owner: Owner) -> Sequence[Hold]:
         """See `Unit.open_holds`."""

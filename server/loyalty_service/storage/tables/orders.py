@@ -56,6 +56,14 @@ class TransactionTable(SQLModel, table=True):
             sqlite_where=text("order_digest IS NOT NULL"),
             postgresql_where=text("order_digest IS NOT NULL"),
         ),
+        Index(
+            "transaction_waiting",
+            "program_id",
+            "claimed_ms",
+            "transaction_id",
+            sqlite_where=text("points_unconfirmed IS NOT NULL"),
+            postgresql_where=text("points_unconfirmed IS NOT NULL"),
+        ),
         Index("transaction_of_store", "program_id", "store_id", "transaction_id"),
         Index("transaction_of_number", "program_id", "pos_transaction_id", "transaction_id"),
         Index(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from loyalty_service.domain.ledger import POINTS_MAX, Cause, OwnerKind
+from loyalty_service.domain.purchases import LAPSED
 from loyalty_service.domain.records import HoldStatus, TransactionStatus
 from loyalty_service.storage.tools.checks import BATCH_ROWS, Check, Problem, bound
 from loyalty_service.storage.tools.owner_terms import OwnerPromises
@@ -147,7 +148,7 @@ def _return_faults(row: Any) -> list[str]:
         )
     if row.taken > row.earned:
         wrong.append(f"has {row.taken} points taken back by returns of {row.earned} earned")
-    if row.taken and not row.returned:
+    if row.taken and not row.returned and row.confirmation != LAPSED:
         wrong.append("has points taken back by returns, though nothing of it came back")
     return wrong
 
@@ -212,10 +213,11 @@ TRANSACTION = OwnerPromises(
         HoldStatus.REPLACED: "owner.status <> :transaction_unclaimed",
     },
     told="""owner.status, owner.claimed_ms, owner.points_earned, owner.points_redeemed,
-      owner.points_returned, owner.returned""",
+      owner.points_returned, owner.returned, owner.confirmation""",
     sure="""
       member_number IS NOT NULL AND points_earned = earned AND points_redeemed = redeemed
-      AND points_returned = taken AND (returned IS NOT NULL OR taken = 0)
+      AND points_returned = taken
+      AND (returned IS NOT NULL OR taken = 0 OR confirmation = 'lapsed')
       AND (status = :transaction_claimed AND reversed = 0 AND refunded = 0 AND taken <= earned
         OR status = :transaction_void AND reversed + taken = earned AND refunded = redeemed
         OR status = :transaction_pending AND reversed = 0 AND refunded = 0

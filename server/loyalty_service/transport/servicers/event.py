@@ -43,6 +43,7 @@ _STATUSES: dict[EventKind, type[Blocked | CodeStatus | TransactionStatus]] = {
             EventKind.RECEIPT_CLAIMED,
             EventKind.LINES_RETURNED,
             EventKind.ORDER_CONFIRMED,
+            EventKind.ORDER_UNCONFIRMED,
         ),
         TransactionStatus,
     ),
