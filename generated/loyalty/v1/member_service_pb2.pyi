@@ -294,6 +294,7 @@ class Transfer(_message.Message):
         ACCOUNT_EXPIRED: _ClassVar[Transfer.Account]
         ACCOUNT_ADJUSTED: _ClassVar[Transfer.Account]
         ACCOUNT_DEBT: _ClassVar[Transfer.Account]
+        ACCOUNT_UNCONFIRMED: _ClassVar[Transfer.Account]
     ACCOUNT_UNSPECIFIED: Transfer.Account
     ACCOUNT_AVAILABLE: Transfer.Account
     ACCOUNT_HELD: Transfer.Account
@@ -302,6 +303,7 @@ class Transfer(_message.Message):
     ACCOUNT_EXPIRED: Transfer.Account
     ACCOUNT_ADJUSTED: Transfer.Account
     ACCOUNT_DEBT: Transfer.Account
+    ACCOUNT_UNCONFIRMED: Transfer.Account
     class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CAUSE_UNSPECIFIED: _ClassVar[Transfer.Cause]
@@ -312,6 +314,7 @@ class Transfer(_message.Message):
         CAUSE_EARN: _ClassVar[Transfer.Cause]
         CAUSE_REFUND: _ClassVar[Transfer.Cause]
         CAUSE_REVERSE: _ClassVar[Transfer.Cause]
+        CAUSE_CONFIRM: _ClassVar[Transfer.Cause]
         CAUSE_EXPIRE: _ClassVar[Transfer.Cause]
         CAUSE_RETURN: _ClassVar[Transfer.Cause]
         CAUSE_CORRECT: _ClassVar[Transfer.Cause]
@@ -324,6 +327,7 @@ class Transfer(_message.Message):
     CAUSE_EARN: Transfer.Cause
     CAUSE_REFUND: Transfer.Cause
     CAUSE_REVERSE: Transfer.Cause
+    CAUSE_CONFIRM: Transfer.Cause
     CAUSE_EXPIRE: Transfer.Cause
     CAUSE_RETURN: Transfer.Cause
     CAUSE_CORRECT: Transfer.Cause
