@@ -74,11 +74,11 @@ class Caller:
     def __init__(self, channel: grpc.aio.Channel, key: str | None = ADMIN_KEY) -> None:
         self.channel = channel
         self.key = key
-        self.sessions = _stub(session_service_pb2_grpc.SessionServiceStub, channel)
-        self.identifies = _stub(identify_service_pb2_grpc.IdentifyServiceStub, channel)
-        self.codes = _stub(code_service_pb2_grpc.CodeServiceStub, channel)
-        self.incentives = _stub(incentive_service_pb2_grpc.IncentiveServiceStub, channel)
-        self.members = _stub(member_service_pb2_grpc.MemberServiceStub, channel)
+        self.sessions = stub_on(session_service_pb2_grpc.SessionServiceStub, channel)
+        self.identifies = stub_on(identify_service_pb2_grpc.IdentifyServiceStub, channel)
+        self.codes = stub_on(code_service_pb2_grpc.CodeServiceStub, channel)
+        self.incentives = stub_on(incentive_service_pb2_grpc.IncentiveServiceStub, channel)
+        self.members = stub_on(member_service_pb2_grpc.MemberServiceStub, channel)
 
     def with_key(self, key: str | None) -> Caller:
         """Call over the same channel with another key, or without one."""
@@ -111,7 +111,7 @@ class Caller:
         return response.member.available_points, response.member.held_points
 
 
-def _stub(stub: Any, channel: grpc.aio.Channel) -> Any:
+def stub_on(stub: Any, channel: grpc.aio.Channel) -> Any:
     """Make a stub; what protoc writes for them has no types."""
     return stub(channel)
 

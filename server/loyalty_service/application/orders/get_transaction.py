@@ -38,9 +38,21 @@ async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> T
         TransactionNotFoundError: There is none; another program's looks absent.
         StoreNotAllowedError: It was opened or paid in a store that the key is not for.
     """
-    entry = await reader.transaction(transaction_id.lower())
-    if entry is None or entry.transaction.program_id != key.program_id:
+    entry = await order_named(reader, key, transaction_id)
+    if entry is None:
         raise TransactionNotFoundError(transaction_id.lower())
+    return entry
+
+
+async def order_named(reader: Reader, key: ApiKey, named: str) -> TransactionEntry | None:
+    """
+    Find the transaction that an answer names, as `get_transaction` does.
+
+    What an answer about a session names is its correlation ID, or an ad hoc transaction.
+    """
+    entry = await reader.transaction(named.lower()) if named else None
+    if entry is None or entry.transaction.program_id != key.program_id:
+        return None
     key.require_stores(entry.transaction.stores)
     return entry
 

@@ -22,7 +22,7 @@ from loyalty_service.application.orders.claim_receipt import (
 )
 from loyalty_service.application.orders.get_transaction import (
     get_kept_answer,
-    get_transaction,
+    order_named,
     show_order,
 )
 from loyalty_service.application.orders.order_review import Order
@@ -287,7 +287,7 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeRespons
             if kept is not None:
                 require_role(call.key, rpc_kept_as(kept.method).name)
                 response = pb.GetOutcomeResponse(outcome=_COMMITTED)
-                find = partial(get_transaction, reader, call.key)
+                find = partial(order_named, reader, call.key)
                 if is_shortened(kept.answer):
                     answer_class = rpc_kept_as(kept.method).answer_class
                     kept.answer = await recall(reader, call.program, answer_class, kept.answer)
@@ -302,7 +302,7 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeRespons
 async def _tell_answer(
     response: pb.GetOutcomeResponse,
     kept: KeptAnswer,
-    find: Callable[[str], Awaitable[TransactionEntry]],
+    find: Callable[[str], Awaitable[TransactionEntry | None]],
     whose: Find,
 ) -> None:
     """Put the kept answer in its place, with the transaction it speaks of."""
@@ -311,9 +311,9 @@ async def _tell_answer(
     if (place := PLACES.get(kept.method)) is not None:
         await put_names(answer, place, whose)
     getattr(response, rpc.answer_field).CopyFrom(answer)
-    transaction_id = getattr(answer, "transaction_id", "")
-    if transaction_id:
-        response.transaction.CopyFrom(render_transaction(await find(transaction_id)))
+    entry = await find(getattr(answer, "transaction_id", ""))
+    if entry is not None:
+        response.transaction.CopyFrom(render_transaction(entry))
 
 
 def _render_validated(validated: Validated) -> bytes:
