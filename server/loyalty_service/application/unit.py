@@ -194,7 +194,7 @@ class Unit(CatalogueUnit, CountingUnit, MergeUnit, PromoCodeUnit, VisitUnit, Web
         They come *after* such a pair, the oldest first. They are not locked.
         """
 
-    def flush(self) -> None:
+    def write_records(self) -> None:
         """Write what was added and changed so far, so that rows of a lower rank can name it."""
 
     def transaction(self, transaction_id: str) -> Transaction | None:

@@ -342,7 +342,7 @@ BUGS = (
         '_1(_2, _3.insert, [row for row in _4 if type(row).__name__ != "KeptAnswer"])',
         soon=True,
     ),
-    Bug("a query does not see what its batch has changed", "_query", "_.flush()", "pass"),
+    Bug("a query does not see what its batch has changed", "_query", "_.write_records()", "pass"),
     Bug(
         "accounts that moved are not written",
         "post",

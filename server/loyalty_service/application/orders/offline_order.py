@@ -138,7 +138,7 @@ def _claim(unit: Unit, offline: OfflineOrder, member: Member, now_ms: int) -> Of
     )
     worth = worth_for(unit, order, member, transaction.transaction_id)
     unit.add(transaction)
-    unit.flush()  # What a goal gives names the order, and is written before orders are.
+    unit.write_records()  # What a goal gives names the order, and is written before orders are.
     claim = Claim(offline.key, transaction, member, order, worth, waits=offline.waits)
     claimed = claim_order(unit, claim, now_ms)
     events = judge_later(unit, program, member, later, now_ms)

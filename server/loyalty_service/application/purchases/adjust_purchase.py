@@ -16,6 +16,7 @@ from loyalty_service.application.purchases.purchase import points_of
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.sessions.open_session import (
     answer_of_close,
+    close_place,
     close_session,
     closing_key,
     open_session,
@@ -41,8 +42,9 @@ class AdjustPurchase:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        program_id = self.key.program_id
-        return Reads(sessions=((program_id, self.current_id), (program_id, self.original_id)))
+        current = self.key.program_id, self.current_id
+        original = self.key.program_id, self.original_id
+        return Reads(sessions=(current, original), kept_answers=(close_place(*current),))
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""

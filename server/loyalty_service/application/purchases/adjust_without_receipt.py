@@ -12,6 +12,7 @@ from loyalty_service.application.purchases.purchase import member_of, points_of,
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.sessions.open_session import (
     answer_of_close,
+    close_place,
     close_session,
     closing_key,
     open_session,
@@ -43,7 +44,8 @@ class AdjustWithoutReceipt:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(sessions=((self.key.program_id, self.correlation_id),))
+        place = self.key.program_id, self.correlation_id
+        return Reads(sessions=(place,), kept_answers=(close_place(*place),))
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""

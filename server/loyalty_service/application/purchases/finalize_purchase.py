@@ -105,7 +105,7 @@ def claim(
     worth = worth_for(unit, order, member, transaction.transaction_id)
     prompt, near = said_of(unit, purchase, session, order, member, worth)
     unit.add(transaction)
-    unit.flush()  # What a goal gives names the order, and is written before orders are.
+    unit.write_records()  # What a goal gives names the order, and is written before orders are.
     spent, used = 0, tuple[Event, ...]()
     if reserved is not None:
         spent = reserved.points

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty_service.application.orders.earnings import PaidOrder
 from loyalty_service.application.reads import Reads
+from loyalty_service.application.sessions.open_session import close_place
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, basket_to_json
 from loyalty_service.domain.earning import PromotionPoints
@@ -58,7 +59,8 @@ class Purchase:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(sessions=((self.key.program_id, self.correlation_id),))
+        place = self.key.program_id, self.correlation_id
+        return Reads(sessions=(place,), kept_answers=(close_place(*place),))
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""

@@ -73,12 +73,17 @@ def answer_of_close(
     *method* is the word under which the answers of the call are kept for ever, as
     `Service/Method`. Look for it before `open_session`, which refuses a closed session.
     """
-    kept = unit.kept_answer(_scope(program), correlation_id)
+    kept = unit.kept_answer(*close_place(program.program_id, correlation_id))
     if kept is None or kept.method != method:
         return None
     if kept.fingerprint != fingerprint(method, command, read_by(program, command)):
         return None
     return Repeated(kept.answer, frozenset(json.loads(kept.stores or "[]")))
+
+
+def close_place(program_id: str, correlation_id: str) -> tuple[str, str]:
+    """Tell where the answer of the call that closed a session is kept, to be read ahead."""
+    return _scope(program_id), correlation_id
 
 
 def close_session(unit: Unit, session: Session, transaction_id: str | None, now_ms: int) -> None:
@@ -94,9 +99,9 @@ def close_session(unit: Unit, session: Session, transaction_id: str | None, now_
 def closing_key(program: Program, correlation_id: str, method: str, command: Meant) -> NaturalKey:
     """Name the answer of a call that closes a session, as `Done.kept_as`; a session has one."""
     told = fingerprint(method, command, read_by(program, command))
-    return NaturalKey(_scope(program), correlation_id, method, told, fresh=True)
+    return NaturalKey(_scope(program.program_id), correlation_id, method, told, fresh=True)
 
 
-def _scope(program: Program) -> str:
+def _scope(program_id: str) -> str:
     # No partner's scope has a colon before its slash: a program's ID has none.
-    return f"session:{program.program_id}"
+    return f"session:{program_id}"

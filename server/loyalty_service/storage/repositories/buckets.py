@@ -185,7 +185,7 @@ class Buckets(Members):
         self, now_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str, str, str]]:
         """See `Unit.overdue_buckets`."""
-        self.flush()  # Two looks of one batch must see what was booked between them.
+        self.write_records()  # Two looks of one batch must see what was booked between them.
         values = (now_ms, *after, limit)
         return self._connection.execute(self._buckets_by.overdue.sql, values).fetchall()
 

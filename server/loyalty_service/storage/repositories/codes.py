@@ -116,7 +116,7 @@ class Codes(Digests):
         self, now_ms: int, after: tuple[int, str, bytes], limit: int
     ) -> Sequence[tuple[int, str, bytes]]:
         """See `Unit.overdue_codes`."""
-        self.flush()  # Two looks of one batch must see what was ended between them.
+        self.write_records()  # Two looks of one batch must see what was ended between them.
         values = (now_ms, *after, limit)
         return self._connection.execute(self._codes_by.overdue.sql, values).fetchall()
 

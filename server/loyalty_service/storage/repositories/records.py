@@ -238,6 +238,15 @@ class Records:
 
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush."""
+        self.write_records()
+
+    def write_records(self) -> None:
+        """
+        Write the records that were added or changed, for a query to see them.
+
+        What is counted for all calls is left to the end: who has written such a row keeps all
+        others from it until the commit.
+        """
         self._flush_records(self._connection.cursor())
 
     def _flush_records(self, cursor: Cursor) -> None:
@@ -294,7 +303,7 @@ class Records:
         this unit need not *flush* what was. A flush takes a statement for each kind of record.
         """
         if flush:
-            self.flush()
+            self.write_records()
         kept = self._kept[kind]
         found: list[R] = []
         for row in self._connection.execute(statement.sql, values).fetchall():

@@ -77,7 +77,7 @@ class Sessions(Records):
         self, program_id: str, before_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str]]:
         """See `Unit.idle_sessions`."""
-        self.flush()  # Two looks of one batch must see what was ended between them.
+        self.write_records()  # Two looks of one batch must see what was ended between them.
         statement = self._statements.of(SessionStatements).idle
         given = {
             "program_id": program_id,

@@ -173,7 +173,7 @@ class Transactions(Digests, KnownOrders):
 
     def orders_paid_since(self, member: Member, since_ms: int, limit: int) -> Sequence[Transaction]:
         """See `Unit.orders_paid_since`."""
-        self.flush()
+        self.write_records()
         kept = self._kept[Transaction]
         given = (member.number, since_ms, limit)
         found: list[Transaction] = []
@@ -186,7 +186,7 @@ class Transactions(Digests, KnownOrders):
         self, now_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str]]:
         """See `Unit.overdue_transactions`."""
-        self.flush()  # Two looks of one batch must see what was ended between them.
+        self.write_records()  # Two looks of one batch must see what was ended between them.
         values = (now_ms, *after, limit)
         return self._connection.execute(self._transactions_by.overdue.sql, values).fetchall()
 
@@ -194,7 +194,7 @@ class Transactions(Digests, KnownOrders):
         self, program_id: str, before_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str]]:
         """See `Unit.waiting_orders`."""
-        self.flush()  # Two looks of one batch must see what was ended between them.
+        self.write_records()  # Two looks of one batch must see what was ended between them.
         by = self._transactions_by.waiting
         given = {
             "program_id": program_id,
@@ -216,13 +216,13 @@ class Transactions(Digests, KnownOrders):
 
     def points_released(self, owner: Owner, ended_ms: int) -> int:
         """See `Unit.points_released`."""
-        self.flush()
+        self.write_records()
         row = self._connection.execute(self._holds_by.released.sql, (*owner, ended_ms)).fetchone()
         return int(row[0])
 
     def points_captured(self, owner: Owner) -> int:
         """See `Unit.points_captured`."""
-        self.flush()
+        self.write_records()
         row = self._connection.execute(self._holds_by.captured.sql, tuple(owner)).fetchone()
         return int(row[0])
 

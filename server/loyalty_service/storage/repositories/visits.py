@@ -113,7 +113,7 @@ class Visits(Records):
         self, now_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str, str, str]]:
         """See `Unit.overdue_reservations`."""
-        self.flush()  # Two looks of one batch must see what was ended between them.
+        self.write_records()  # Two looks of one batch must see what was ended between them.
         by = self._visits_by.overdue
         given = {
             "now_ms": now_ms,
