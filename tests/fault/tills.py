@@ -21,6 +21,8 @@ from loyalty.v1 import (
 )
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.sandbox.fixed_codes import PROMO_CODE
+from tests.fault import visit_tills
+from tests.fault.visit_tills import Seen, VisitTill
 from tests.support.banks import SOLD, Bank
 from tests.support.server import Caller, identify_request
 from tests.support.transactions import (
@@ -68,6 +70,7 @@ WEIGHTS = {
     "redeem_promo_code": 2,
     "take_grant": 2,
     "search": 1,
+    **visit_tills.WEIGHTS,
 }
 ANYWHERE = {"OK", "SERVER_BUSY", "DEADLINE_PASSED"}
 REPORT = {"TRANSACTION_NOT_CLAIMABLE", "RULES_FAILED"}
@@ -106,6 +109,7 @@ DOCUMENTED = {
     "SearchTransactions": set(),
     "StartAnonymousSession": set(),
     "EnrollMember": set(),
+    **visit_tills.DOCUMENTED,
 }
 
 
@@ -148,6 +152,7 @@ class Ledgers:
     """
 
     bank: Bank
+    seen: list[Seen] = field(init=False)
     opened: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
     identified: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
     receipts: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
@@ -158,16 +163,20 @@ class Ledgers:
     wrong: list[str] = field(default_factory=list)
     untried: set[str] = field(default_factory=lambda: set(DOCUMENTED))
 
+    def __post_init__(self) -> None:
+        """Know nothing of anybody yet."""
+        self.seen = [Seen() for _ in range(len(self.bank.loyalty_ids) + 1)]
 
-class Client:
+
+class Client(VisitTill):
     """One till: makes a call after another until it is time."""
 
     def __init__(self, shared: Ledgers, caller: Caller, chance: random.Random, number: int) -> None:
-        self._shared = shared
+        self._shared, self.seen = shared, shared.seen
         self._caller = caller
         self._stub = transactions(caller)
         self._decisions = decisions(chance, number, len(shared.bank.loyalty_ids))
-        self._last: tuple[Any, Any, str, bytes] | None = None
+        self._last: tuple[Any, Any, str, bytes, dict[str, str]] | None = None
 
     async def run(self, until: float) -> None:
         """Call until the clock says *until*, and until every call has succeeded once."""
@@ -179,8 +188,8 @@ class Client:
                 return
             await getattr(self, f"_{decision.kind}")(decision)
 
-    async def _call(self, method: Any, request: Any, key: str = "") -> Any:
-        extra = {"idempotency_key": key} if key else {}
+    async def _call(self, method: Any, request: Any, key: str = "", **extra: str) -> Any:
+        extra |= {"idempotency_key": key} if key else {}
         name = method._method.decode().rpartition("/")[2]
         answer = None
         try:
@@ -191,7 +200,8 @@ class Client:
             outcome = "OK"
             self._shared.untried.discard(name)
             if key:
-                self._last = (method, request, key, answer.SerializeToString(deterministic=True))
+                told = answer.SerializeToString(deterministic=True)
+                self._last = (method, request, key, told, extra)
                 self._shared.keys.append(key)
         self._shared.outcomes[name, outcome] += 1
         if outcome not in ANYWHERE | DOCUMENTED[name]:
@@ -277,8 +287,8 @@ class Client:
         """Send the last answered request again: its key must get the same answer."""
         if self._last is None:
             return
-        method, request, key, first = self._last
-        answer = await self._call(method, request, key)
+        method, request, key, first, extra = self._last
+        answer = await self._call(method, request, **extra)
         if answer is not None and answer.SerializeToString(deterministic=True) != first:
             self._shared.wrong.append(f"key {key} was answered another way")
 

@@ -24,6 +24,7 @@ from loyalty_service.bootstrap import serve
 from loyalty_service.domain.grants import GrantTerms
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import LimitName, Limits
+from loyalty_service.domain.program import RedemptionRules
 from loyalty_service.storage.databases import Database
 from tests.support.doing import apply_program, create_key
 from tests.support.loaded import Forked, start_server
@@ -34,6 +35,9 @@ from tests.support.server import Caller, settings_in
 from tests.support.stores import PEPPER, open_store
 
 SECRET = "lk_fault"
+STEP = 500
+"""Points by which members reserve some."""
+
 SOLD = "snack"
 """What the program sells for points, besides the demo program's own grants."""
 
@@ -85,6 +89,8 @@ async def prepare_bank(
         demo,
         grants={**demo.grants, SOLD: sold},
         pending_lifetime_s=pending_lifetime_s,
+        redemption=RedemptionRules(STEP, 20, 3 * STEP, 60, STEP, 20),
+        es=replace(demo.es, reservation_lifetime_s=60),
         void_spent="debt",
         # All tills of a trial share one key, which calls as all of theirs would, about few members.
         limits=Limits.of(
@@ -92,6 +98,8 @@ async def prepare_bank(
                 LimitName.CALLS_PER_KEY_SECOND: 1_000_000,
                 LimitName.CODES_PER_MEMBER_MINUTE: 1_000,
                 LimitName.ENROLMENTS_PER_KEY_MINUTE: 1_000_000,
+                LimitName.POINTS_PER_MEMBER_DAY: 1_000_000_000,
+                LimitName.POINTS_PER_KEY_DAY: 1_000_000_000,
             }
         ),
     )

@@ -29,6 +29,10 @@ POSTED = (
     "SELECT source_id, -points FROM transfer) AS moves GROUP BY account_id"
 )
 SWEPT = "SELECT count(*) FROM loyalty_transaction WHERE status = 3 AND answer IS NULL"
+WAITING = (
+    "SELECT member_number, sum(points_unconfirmed) FROM loyalty_transaction "
+    "WHERE points_unconfirmed IS NOT NULL GROUP BY member_number"
+)
 HOLDS = "SELECT member_number, sum(points) FROM hold WHERE status = 1 GROUP BY member_number"
 
 
@@ -37,6 +41,7 @@ def unbalanced(query: Query) -> list[str]:
     accounts = query(ACCOUNTS)
     posted = {number: int(points) for number, points in query(POSTED)}
     holds = {member: int(points) for member, points in query(HOLDS)}
+    waiting = {member: int(points) for member, points in query(WAITING)}
     owing = {member for _, kind, member, balance in accounts if kind == 7 and balance < 0}
     found = []
     if sum(balance for *_, balance in accounts):
@@ -50,6 +55,8 @@ def unbalanced(query: Query) -> list[str]:
             found.append(f"member {member} may spend {balance} and owes points")
         if kind == 2 and balance != holds.get(member, 0):
             found.append(f"member {member} has {balance} held, holds {holds.get(member, 0)}")
+        if kind == 8 and balance != waiting.get(member, 0):
+            found.append(f"member {member}: {balance} wait, of orders {waiting.get(member, 0)}")
     return found
 
 
