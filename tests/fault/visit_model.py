@@ -21,6 +21,11 @@ RAISED = "ReservationRaisedError"
 TOO_FEW = "PointsInsufficientError"
 VOIDED = "AlreadyVoidedError"
 BLOCKED = "MemberBlockedError"
+CLOSED = "SessionClosedError"
+GONE = "PurchaseNotFoundError"
+TAKEN = "ReceiptAlreadyClaimedError"
+CONFIRMED = "ConfirmationDoneError"
+NOT_NEEDED = "ConfirmationNotNeededError"
 
 
 class ExpectedRefusal(Exception):  # noqa: N818 - it is no error that the model refuses.
@@ -33,6 +38,7 @@ class Token:
 
     points: int
     expires_ms: int
+    made_ms: int = 0
     state: str = HELD
     ended_ms: int = 0
     ended_in: str = ""
@@ -47,6 +53,29 @@ class Made:
 
 
 @dataclass
+class Bought:
+    """
+    A paid order of two pieces.
+
+    Attributes:
+        each: What each piece earns.
+        pieces: How many were not brought back.
+        waits: Whether its points wait.
+        mode: Whether it is one that is to be confirmed.
+    """
+
+    each: int
+    pieces: int = 2
+    waits: bool = False
+    mode: bool = False
+
+    @property
+    def points(self) -> int:
+        """What it earns still."""
+        return self.each * self.pieces
+
+
+@dataclass
 class Purse:
     """
     A member.
@@ -54,6 +83,8 @@ class Purse:
     Attributes:
         may_owe: Whether what is taken back may be owed.
         orders: What open orders of the other contract hold.
+        bought: Paid orders, by their sessions or, of the other contract, their IDs.
+        blocked_ms: When the member was blocked last.
     """
 
     available: int
@@ -64,6 +95,13 @@ class Purse:
     tokens: dict[str, Token] = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
     orders: dict[str, int] = field(default_factory=dict)
+    bought: dict[str, Bought] = field(default_factory=dict)
+    blocked_ms: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """All points that wait."""
+        return sum(one.points for one in self.bought.values() if one.waits)
 
     @property
     def held(self) -> int:
@@ -84,7 +122,7 @@ class Purse:
             raise ExpectedRefusal(NOT_ALLOWED)
         self.sweep(now_ms)
         self.available -= points
-        return Token(points, now_ms + LIFETIME_MS)
+        return Token(points, now_ms + LIFETIME_MS, now_ms)
 
     def lower(self, token: str, points: int, now_ms: int) -> None:
         """Set fewer aside."""
@@ -142,6 +180,52 @@ class Purse:
         else:
             self.available -= one.points - short
             self.debt += short
+
+    def pay(self, each: int, token: str | None, mode: bool, now_ms: int) -> Bought:  # noqa: FBT001
+        """Pay two pieces in a session, with what is set aside if there is a token."""
+        if token is not None:
+            if self.locked:
+                raise ExpectedRefusal(NOT_ALLOWED)
+            kept = self._live(token, now_ms)
+            # Goods that were promised before the block are paid with what was set aside.
+            if self.blocked and self.blocked_ms <= kept.made_ms:
+                raise ExpectedRefusal(NOT_ALLOWED)
+            kept.state = USED
+        return self.earn(Bought(each, mode=mode, waits=mode))
+
+    def earn(self, bought: Bought) -> Bought:
+        """Get what an order earns."""
+        if not bought.waits:
+            self._give(bought.points)
+        return bought
+
+    def confirm(self, visit: str) -> None:
+        """Let points be spent that wait."""
+        one = self._paid(visit)
+        if not one.mode:
+            raise ExpectedRefusal(NOT_NEEDED)
+        if not one.waits:
+            raise ExpectedRefusal(CONFIRMED)
+        one.waits = False
+        self._give(one.points)
+
+    def bring_back(self, visit: str, pieces: int) -> None:
+        """Give back what pieces earned; all of them end the order."""
+        one = self._paid(visit)
+        pieces = min(pieces, one.pieces)
+        taken = 0 if one.waits else one.each * pieces
+        short = max(0, taken - self.available)
+        if short and not self.may_owe:
+            raise ExpectedRefusal(TOO_FEW)
+        one.pieces -= pieces
+        self.available -= taken - short
+        self.debt += short
+
+    def _paid(self, visit: str) -> Bought:
+        one = self.bought[visit]
+        if not one.pieces:
+            raise ExpectedRefusal(GONE)
+        return one
 
     def order(self, points: int) -> None:
         """Hold points for an order of the other contract."""
