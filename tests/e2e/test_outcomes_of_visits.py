@@ -31,7 +31,7 @@ async def _pay(server: Server, loyalty_id: str, key: str, mode: str = "") -> str
 
 
 async def test_outcome_of_a_purchase_is_told(server: Server) -> None:
-    """Its answer names its session, which is no transaction of ours."""
+    """Its answer names its session; no transaction has that ID."""
     loyalty_id = await server.admin.enroll()
     key = f"paid-{loyalty_id}"
     visit = await _pay(server, loyalty_id, key)
