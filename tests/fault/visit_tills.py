@@ -152,8 +152,8 @@ class VisitTill:
 
     async def _pay_nobody(self, decision: Decision) -> None:
         request = session_service_pb2.StartAnonymousSessionRequest(correlation_id=decision.key)
-        await self._call(self._caller.sessions.StartAnonymousSession, request)
-        await self._finalize(decision, decision.key, nobodys=True)
+        if await self._call(self._caller.sessions.StartAnonymousSession, request):
+            await self._finalize(decision, decision.key, nobodys=True)
 
     async def _finalize(
         self,
