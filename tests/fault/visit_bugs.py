@@ -121,7 +121,7 @@ VISIT_BUGS = (
         "0",
     ),
     Bug("a void forgets that points wait", "void", "_1 = _.points_waiting", "_1 = 0"),
-    Bug("a void takes what an adjustment has taken", "void", "_.points_left", "_.points_earned"),
+    Bug("a void takes what an adjustment has taken", "void", "_1.points_left", "_1.points_earned"),
     Bug(
         "a purchase can be confirmed again",
         "confirm_purchase",

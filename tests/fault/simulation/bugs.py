@@ -337,7 +337,7 @@ BUGS = (
     ),
     Bug(
         "what was added is not written",
-        "flush",
+        "write_records",
         "_1(_2, _3.insert, _4)",
         '_1(_2, _3.insert, [row for row in _4 if type(row).__name__ != "KeptAnswer"])',
         soon=True,
