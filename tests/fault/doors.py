@@ -26,7 +26,8 @@ from tests.support.http import HttpClient
 Fields = tuple[FieldDescriptor, ...]
 
 _VARIABLE = re.compile(r"{(\w+)}")
-ES_PATHS = "/client/"
+_OF_CORRELATION_ID = ("Invalid Correlation ID", "Must provide a session correlation ID")
+"""What ES says of the one field whose words its pages fix."""
 _PASSING = {"date", "x-request-id"}
 """Headers that differ from answer to answer whatever was asked."""
 
@@ -108,9 +109,6 @@ def _rpc(method: MethodDescriptor) -> Rpc:
     for binding in (rule, *rule.additional_bindings):
         verb = binding.WhichOneof("pattern")
         routes.append(Route(verb.upper(), getattr(binding, verb), bool(binding.body)))
-    if not routes[0].path.startswith(ES_PATHS):
-        # The demo program serves no path of ES for a call of our own.
-        routes = [route for route in routes if not route.path.startswith(ES_PATHS)]
     service = method.containing_service
     return Rpc(
         name=f"{service.name}/{method.name}",
@@ -265,7 +263,6 @@ def _read_legacy(body: Any) -> tuple[str, tuple[str, ...]]:
     if "errorCode" in body:
         message = str(body["errorMessage"])
         named = tuple(part.partition(" ")[0] for part in message.split("; "))
-        # The one field whose words the contract fixes.
-        return body["errorCode"], ("correlationId",) if "Correlation" in message else named
+        return body["errorCode"], ("correlationId",) if message in _OF_CORRELATION_ID else named
     details: Sequence[Any] = body["details"].get("errors", ())
     return body["code"], tuple(broken["field"] for broken in details)

@@ -23,6 +23,7 @@ from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import serve
+from loyalty_service.domain.contracts import ES_DRAFTS
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.program import Program
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
@@ -293,13 +294,18 @@ class Worlds:
     foreign: list[World]
 
 
+def _with_drafts(program: Program) -> Program:
+    """Let a program serve calls of our own by the paths of ES as well: trials take those, too."""
+    return replace(program, contracts=program.contracts | {ES_DRAFTS})
+
+
 async def open_worlds(cleanup: AsyncExitStack, database_url: str, folder: Path) -> Worlds:
     """Serve three programs on both doors: one's own, another region's and another brand's."""
     cleanup.enter_context(only_errors_logged())
-    own = replace(tireless_program(), code_lifetime_s=LIFETIME_S)
+    own = _with_drafts(replace(tireless_program(), code_lifetime_s=LIFETIME_S))
     others = [
-        (foreign_program("demo-us", "demo", "US", 7777), 7777),
-        (foreign_program("other-ca", "other", "CA", 7776), 7776),
+        (_with_drafts(foreign_program("demo-us", "demo", "US", 7777)), 7777),
+        (_with_drafts(foreign_program("other-ca", "other", "CA", 7776)), 7776),
     ]
     settings = settings_in(folder, database_url=database_url, sweep_interval_s=UNCHANGING)
     running = await cleanup.enter_async_context(serve(settings))

@@ -372,7 +372,10 @@ class Sizes:
             large = body is not None and len(body) > MESSAGE_BYTES_MAX
             # A number that no message can hold is refused even where nobody looks at it.
             fits = size.fits or mended or (ignored and (not beyond_type or _lenient(rpc, path)))
-            self._judge(f"{where} by JSON", seen, json_place_of(path), fits, large=large)
+            # OAuth's words name no field.
+            named = not rpc.name.startswith("TokenService/")
+            told = f"{where} by JSON"
+            self._judge(told, seen, json_place_of(path), fits, large=large, named=named)
 
     def _require_rule(
         self, rpc: Rpc, path: Fields, size: Size, data: bytes, where: str, *, ignored: bool
