@@ -28,7 +28,7 @@ async def test_member_earns_for_a_purchase_and_its_session_is_closed(
     """The same call again gets the first answer; another one finds the session closed."""
     guest = await enroll(till.store)
     visit = await start(till, guest)
-    command = purchase(till, visit, item(2000), item(550), call_id="call")
+    command = purchase(till, visit, item(1000), item(550), call_id="call")
 
     first = await till.call(finalize_purchase, command)
     again = await till.call(finalize_purchase, command)
@@ -36,10 +36,10 @@ async def test_member_earns_for_a_purchase_and_its_session_is_closed(
     assert again.repeated
     assert again.result == first.result
     assert (first.result.transaction_id, first.result.call_id) == (visit, "call")
-    assert (first.result.earned_points, first.result.points) == (255, 255)
-    assert first.result.prompt.receipt == "Earned: 255\nBalance: 255"
-    assert balances(database_url, guest) == (255, 0)
-    for other in (purchase(till, visit), purchase(till, visit, item(2550))):
+    assert (first.result.earned_points, first.result.points) == (155, 155)
+    assert first.result.prompt.receipt == "Earned: 155\nBalance: 155"
+    assert balances(database_url, guest) == (155, 0)
+    for other in (purchase(till, visit), purchase(till, visit, item(1550))):
         with pytest.raises(SessionClosedError):
             await till.call(finalize_purchase, other)
     with pytest.raises(SessionClosedError):
