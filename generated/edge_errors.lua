@@ -82,6 +82,27 @@ return {
       answers = {
       },
     },
+    ["POST /client/users/{correlation_id}/activity/finalize/v2"] = {
+      dialect = "es",
+      fields = {
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{correlation_id}/activity/saf/v2"] = {
+      dialect = "es",
+      fields = {
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{correlation_id}/activity/trial/v2"] = {
+      dialect = "es",
+      fields = {
+      },
+      answers = {
+      },
+    },
     ["POST /client/users/{correlation_id}/adhoc-redemption"] = {
       dialect = "es",
       fields = {
@@ -100,6 +121,13 @@ return {
         ["issuerId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "issuerId is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "issuerId is mandatory and required to be non-empty" } },
         ["rewardId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "rewardId is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "rewardId is mandatory and required to be non-empty" } },
         ["rewardAmount"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "rewardAmount is invalid" }, missing = { status = 400, code = "INVALID_REQUEST", message = "rewardAmount is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /client/users/{correlation_id}/adjustments"] = {
+      dialect = "es",
+      fields = {
       },
       answers = {
       },
@@ -231,6 +259,13 @@ return {
       answers = {
       },
     },
+    ["POST /loyalty/visits/{correlation_id}/adjustments-without-receipt"] = {
+      dialect = "es",
+      fields = {
+      },
+      answers = {
+      },
+    },
     ["GET /loyalty/visits/{correlation_id}/history"] = {
       dialect = "es",
       fields = {
@@ -243,12 +278,33 @@ return {
       answers = {
       },
     },
+    ["POST /loyalty/visits/{correlation_id}/offline-purchase"] = {
+      dialect = "es",
+      fields = {
+      },
+      answers = {
+      },
+    },
+    ["POST /loyalty/visits/{correlation_id}/purchase"] = {
+      dialect = "es",
+      fields = {
+      },
+      answers = {
+      },
+    },
     ["PUT /loyalty/visits/{correlation_id}/reservations/{reservation_token}"] = {
       dialect = "es",
       fields = {
         ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Must provide a session correlation ID" } },
         ["reservationAmount"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "reservationAmount is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "reservationAmount is mandatory and required to be non-empty" } },
         ["fulfillmentEmailKey"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "fulfillmentEmailKey is invalid" }, missing = { status = 400, code = "MISSING_REQUIRED_FIELDS_ERROR", message = "fulfillmentEmailKey is mandatory and required to be non-empty" } },
+      },
+      answers = {
+      },
+    },
+    ["POST /loyalty/visits/{correlation_id}/trial"] = {
+      dialect = "es",
+      fields = {
       },
       answers = {
       },

@@ -22,6 +22,9 @@ Schema = dict[str, Any]
 
 INT32_MAX = 2**31 - 1
 
+_NUMBER = "JSON callers may send a number"
+"""What the comment of a text says whose numbers Envoy turns into text."""
+
 _WELL_KNOWN: Mapping[str, Schema] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
@@ -173,7 +176,8 @@ class Schemas:
         if field.enum_type is not None:
             return self._enum(field.enum_type, rules, comment, request=request)
         if field.type == FieldDescriptor.TYPE_STRING:
-            return _string(rules.string) if request else {"type": "string"}
+            number = {"type": ["string", "number"]} if _NUMBER in comment else {}
+            return _string(rules.string) | number if request else {"type": "string"}
         if field.type == FieldDescriptor.TYPE_INT32:
             return _integer(rules.int32, request=request)
         return dict(_PLAIN[field.type])

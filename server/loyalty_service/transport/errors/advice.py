@@ -132,6 +132,8 @@ ADVICE: Mapping[str, Advice] = {
             _RECEIPT,
             "IssueCode",
             "GetMember",
+            "MergeMembers",
+            "UnmergeMembers",
             "GetUser",
             "UpdateMember",
             "BlockMember",

@@ -80,6 +80,10 @@ RPCS: Mapping[str, RpcWords] = {
             e.RoleNotAllowedError: OAuthWords("unauthorized_client"),
         },
     ),
+    "PurchaseService/TryPurchase": RpcWords(Dialect.ES),
+    "PurchaseService/FinalizePurchase": RpcWords(Dialect.ES),
+    "PurchaseService/ReportOfflinePurchase": RpcWords(Dialect.ES),
+    "PurchaseService/AdjustWithoutReceipt": RpcWords(Dialect.ES),
     "PurchaseService/AwardPurchase": RpcWords(
         Dialect.ES,
         fields={"currentCorrelationId": FieldWords(_NO_CORRELATION_ID)},
