@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from operator import getitem
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from kit.collection import write_collection
 from tests.support.server import run_front
@@ -37,8 +38,12 @@ def run_case(folder: Path, port: int, known: dict[str, str]) -> int:
         filled = re.sub(r"\{\{(\w+)\}\}", lambda match: known[match[1]], call)
         verb = next(verb for verb in ("get", "post", "put", "delete") if part(call, verb))
         connection = HTTPConnection("127.0.0.1", port, timeout=30)
-        body = part(filled, "body:json").encode() or None
         headers = entries(filled, "headers")
+        body = part(filled, "body:json").encode() or None
+        if form := entries(filled, "body:form-urlencoded"):
+            # Bruno writes the form, and says so, by itself.
+            body = urlencode(form).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
         connection.request(verb.upper(), entries(filled, verb)["url"], body, headers)
         answer = connection.getresponse()
         heard: dict[str, Any] = {"body": json.loads(answer.read()), "status": answer.status}
