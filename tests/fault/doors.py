@@ -263,6 +263,7 @@ def _read_legacy(body: Any) -> tuple[str, tuple[str, ...]]:
     if "errorCode" in body:
         message = str(body["errorMessage"])
         named = tuple(part.partition(" ")[0] for part in message.split("; "))
-        return body["errorCode"], ("correlationId",) if message in _OF_CORRELATION_ID else named
+        either = ("correlationId", "currentCorrelationId")
+        return body["errorCode"], either if message in _OF_CORRELATION_ID else named
     details: Sequence[Any] = body["details"].get("errors", ())
     return body["code"], tuple(broken["field"] for broken in details)

@@ -110,6 +110,9 @@ UNUSED = {
 PAID = {"TransactionService/RecordUnclaimedOrder", "PurchaseService/ReportOfflineOrder"}
 """Calls whose template is an order that is paid; a ReportOrder's is still open."""
 
+PAID_IN_SESSIONS = {"PurchaseService/FinalizePurchase", "PurchaseService/ReportOfflinePurchase"}
+"""Calls of an order that is paid whose texts are repaired in JSON alone, and still limited."""
+
 PUT_RIGHT = {
     "Discount.amount_off",
     "DiscountDetails.discount_value",
@@ -166,6 +169,8 @@ REFERENCES = {
     "reference_id",
     "currency",
     "birth_date",
+    "correlation_id",
+    "current_correlation_id",
     "user_date_time",
     "query",
     "grant",
@@ -428,7 +433,7 @@ class Sizes:
         repaired = (
             path[-1].name in OF_NO_USE
             if rpc.name == "IdentifyService/IdentifyMember"
-            else rpc.name in PAID and path[-1].name not in IDENTIFYING
+            else rpc.name in PAID | PAID_IN_SESSIONS and path[-1].name not in IDENTIFYING
         )
         seen = await doors.grpc(rpc, by_grpc(request, foul), headers)
         self._judge(f"{where} by gRPC", seen, f"{place_of(path)}{item}", taken, large=False)
