@@ -203,8 +203,7 @@ class Transaction:
         returned: JSON list of what came back, each as `[place, reference_id, quantity]` of a line;
             absent where nothing did.
         earn_only: 1 where the guest may not redeem; absent where they may.
-        points_returned: Of the points earned, those that were taken back for it, or because nobody
-            confirmed it in time.
+        points_returned: Of the points earned, those taken back for it, or as nobody confirmed it.
         recorded_ms: When the server was told of it; absent where that is when it was paid.
         points_unconfirmed: Of the points earned, those that wait to be confirmed; absent for none.
         confirmation: `WAITS`, `CONFIRMED` or `LAPSED`; absent where it never was to be confirmed.
