@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from loyalty_service.application.accounts.reserve_points import Item
+from loyalty_service.application.members.erase_member import EraseMember, erase_member
+from loyalty_service.application.perform import Run, perform
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.account_errors import (
     RedemptionNotAllowedError,
     ReservationInvalidError,
@@ -28,7 +31,7 @@ from loyalty_service.domain.sessions import SessionStatus
 from tests.support.ledger import balances, execute, rows
 from tests.support.orders import CLAIMED, COFFEE, PENDING, Till, basket, item
 from tests.support.orders import reward as reward_line
-from tests.support.programs import demo_program, enroll, put_program
+from tests.support.programs import PROGRAM_ID, demo_program, enroll, put_program
 from tests.support.visits import (
     STEP,
     balance_in,
@@ -177,6 +180,25 @@ async def test_items_tell_how_many_points(till: Till, database_url: str) -> None
     assert (await reserve(till, visit, None, **values)).points == STEP
     (row,) = rows(database_url, "SELECT items, redeemer_id, redemption_id FROM points_reservation")
     assert tuple(row) == ('[["card", 2, 10000], ["bag", 1, 5000]]', "r", "GIFT")
+
+
+async def test_erased_member_is_no_redeemer_any_more(till: Till, database_url: str) -> None:
+    """What a caller called them goes, in what the same batch has read of it too."""
+    guest, visit = await _guest(till)
+    token = (await reserve(till, visit, redeemer_id="Maya")).reservation_token
+    command = EraseMember(PROGRAM_ID, guest, "She asked for it")
+
+    def batch(unit: Unit, now_ms: int) -> None:
+        member = unit.member(PROGRAM_ID, guest)
+        assert member is not None
+        found = unit.points_reservation(member, token)
+        assert found is not None
+        perform(unit, now_ms, Run(erase_member, command))
+        unit.change(found, expires_ms=now_ms + 1)
+
+    await till.store.write(batch, reads=command.reads())
+    (row,) = rows(database_url, "SELECT redeemer_id, points FROM points_reservation")
+    assert tuple(row) == (None, STEP)
 
 
 async def test_reservation_that_says_too_little_is_refused(till: Till) -> None:

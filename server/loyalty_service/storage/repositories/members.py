@@ -16,6 +16,7 @@ from loyalty_service.domain.member_terms import (
     TermKind,
     terms_of,
 )
+from loyalty_service.domain.points_reservations import PointsReservation
 from loyalty_service.domain.records import ERASED, Code, Member
 from loyalty_service.domain.sessions import Session
 from loyalty_service.storage import tables as t
@@ -67,8 +68,12 @@ _NEEDED = frozenset({"name", "erased_ms", "merged_into", "merged_numbers"})
 CARD_COLUMNS = ("counts", "tiers")
 """What is read of a member's card, after all else: see `repositories.goals`."""
 
-_FORGOTTEN = {Code: ("answer", "claim_key"), Session: ("external_identifier",)}
-"""What is emptied of a member's codes and sessions once the member is erased."""
+_FORGOTTEN: Mapping[type[Any], tuple[type[Any], tuple[str, ...]]] = {
+    Code: (t.CodeTable, ("answer", "claim_key")),
+    Session: (t.SessionTable, ("external_identifier",)),
+    PointsReservation: (t.PointsReservationTable, ("redeemer_id",)),
+}
+"""What is emptied of a member's records once the member is erased, by their class."""
 
 _OWN = len(MEMBER_COLUMNS)
 _FIRST = _OWN - len(LATER_COLUMNS)
@@ -155,25 +160,21 @@ class MemberStatements:
                 email.c.member_number == bindparam("member_number"),
             )
         )
-        code = table_of(t.CodeTable)
-        self.forget_answers_of_codes = by.compile(
-            update(code)
-            .where(code.c.member_number == bindparam("its_number"), code.c.answer.is_not(None))
-            .values(answer=null(), claim_key=null())
-        )
-        session = table_of(t.SessionTable)
-        self.forget_sessions = by.compile(
-            update(session)
-            .where(
-                session.c.member_number == bindparam("its_number"),
-                session.c.external_identifier.is_not(None),
-            )
-            .values(external_identifier=null())
+        self.forget = tuple(
+            _forgetting(by, table_of(table), names) for table, names in _FORGOTTEN.values()
         )
         if by.bulk:
             self.numbers = by.among(
                 select(member.c.number, member.c.merged_into), member, ("program_id", "loyalty_id")
             )
+
+
+def _forgetting(by: Statements, table: Table, names: tuple[str, ...]) -> Statement:
+    return by.compile(
+        update(table)
+        .where(table.c.member_number == bindparam("its_number"), table.c[names[0]].is_not(None))
+        .values(dict.fromkeys(names, null()))
+    )
 
 
 def _known_by(by: Statements, member: Table, term: Table) -> dict[str, Statement]:
@@ -343,12 +344,12 @@ class Members(Ledger):
             self.forget_email(member, email)
         nothing = dict.fromkeys(name for name in CHANGED_COLUMNS if name not in _NEEDED)
         self.change_member(member, **(nothing | {"name": ERASED, "erased_ms": now_ms}))
-        self._run(self._members_by.forget_answers_of_codes, {"its_number": member.number})
-        self._run(self._members_by.forget_sessions, {"its_number": member.number})
+        for statement in self._members_by.forget:
+            self._run(statement, {"its_number": member.number})
         # What this unit has read of them is written again when a later call changes it.
         for record in self._records.values():
-            if isinstance(record, Code | Session) and record.member_number == member.number:
-                for name in _FORGOTTEN[type(record)]:
+            if type(record) in _FORGOTTEN and record.member_number == member.number:
+                for name in _FORGOTTEN[type(record)][1]:
                     setattr(record, name, None)
 
     def _run(self, statement: Statement, given: Mapping[str, Any]) -> None:
