@@ -125,9 +125,13 @@ class Decision:
     key: str
 
 
-def decisions(chance: random.Random, client: int, members: int) -> Iterator[Decision]:
-    """Decide as a client does, from chance alone."""
-    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
+def decisions(
+    chance: random.Random, client: int, members: int, *, visits: bool = True
+) -> Iterator[Decision]:
+    """Decide as a client does, from chance alone; without *visits* it has no calls of sessions."""
+    left_out = () if visits else visit_tills.WEIGHTS
+    kinds = [kind for kind in WEIGHTS if kind not in left_out]
+    weights = [WEIGHTS[kind] for kind in kinds]
     number = 0
     while True:
         number += 1
@@ -169,13 +173,22 @@ class Ledgers:
 
 
 class Client(VisitTill):
-    """One till: makes a call after another until it is time."""
+    """One till: makes a call after another until it is time; without *visits* none of sessions."""
 
-    def __init__(self, shared: Ledgers, caller: Caller, chance: random.Random, number: int) -> None:
+    def __init__(
+        self,
+        shared: Ledgers,
+        caller: Caller,
+        chance: random.Random,
+        number: int,
+        *,
+        visits: bool = True,
+    ) -> None:
         self._shared, self.seen = shared, shared.seen
         self._caller = caller
         self._stub = transactions(caller)
-        self._decisions = decisions(chance, number, len(shared.bank.loyalty_ids))
+        members = len(shared.bank.loyalty_ids)
+        self._decisions = decisions(chance, number, members, visits=visits)
         self._last: tuple[Any, Any, str, bytes, dict[str, str]] | None = None
 
     async def run(self, until: float) -> None:

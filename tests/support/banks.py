@@ -35,7 +35,7 @@ from tests.support.server import Caller, settings_in
 from tests.support.stores import PEPPER, open_store
 
 SECRET = "lk_fault"
-STEP = 500
+STEP, REDEEMED_MAX = 500, 25_000
 """Points by which members reserve some."""
 
 SOLD = "snack"
@@ -89,7 +89,7 @@ async def prepare_bank(
         demo,
         grants={**demo.grants, SOLD: sold},
         pending_lifetime_s=pending_lifetime_s,
-        redemption=RedemptionRules(STEP, 20, 3 * STEP, 60, STEP, 20),
+        redemption=RedemptionRules(STEP, 20, REDEEMED_MAX, 1000, STEP, 20),
         es=replace(demo.es, reservation_lifetime_s=60),
         void_spent="debt",
         # All tills of a trial share one key, which calls as all of theirs would, about few members.
