@@ -77,6 +77,19 @@ async def test_reserved_points_are_not_taken_before_their_time(
     assert balances(database_url, guest) == (STEP - 100, 0)
 
 
+async def test_void_takes_what_is_past_its_time(till: Till, database_url: str) -> None:
+    """Points whose reservation is over are the member's again, and nobody owes any."""
+    await put_program(till.store, _spent("refuse"))
+    guest, visit = await _guest(till, STEP - 500)
+    given = await reward(till, visit, 500)
+    await reserve(till, visit)
+    with pytest.raises(PointsInsufficientError):
+        await void(till, visit, given.adhoc_id)
+    till.now_ms += 900_000
+    await void(till, visit, given.adhoc_id)
+    assert balances(database_url, guest) == (STEP - 500, 0)
+
+
 async def test_reward_pays_a_debt_first(till: Till, database_url: str) -> None:
     """As all points do that come."""
     await put_program(till.store, _spent("debt"))

@@ -16,7 +16,7 @@ from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import reverse
 from loyalty_service.application.reads import Reads
-from loyalty_service.application.reserved_points import member_of
+from loyalty_service.application.reserved_points import end_overdue, member_of
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.account_errors import (
     AlreadyVoidedError,
@@ -108,11 +108,13 @@ def void_adhoc(unit: Unit, command: VoidAdhoc, now_ms: int) -> Done[AdhocTransac
         reference=command.reference,
         original_id=original.adhoc_id,
     )
+    # What is past its time can be taken: it goes first, and comes back if this is refused.
+    ended = end_overdue(unit, member, now_ms)
     _reverse(unit, program, member, original, now_ms)
     unit.change(original, voided_ms=now_ms)
     unit.add(void)
     event = Event(EventKind.ADHOC_VOIDED, program.program_id, member, subject=original.adhoc_id)
-    return Done(void, kept_as=named, flags=flags, stores=session.stores, events=(event,))
+    return Done(void, kept_as=named, flags=flags, stores=session.stores, events=(*ended, event))
 
 
 def _flags_of_another(
