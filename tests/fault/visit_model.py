@@ -166,14 +166,16 @@ class Purse:
             self.available += points
         return Made(points)
 
-    def void(self, made: str) -> None:
-        """Take it back."""
+    def void(self, made: str, now_ms: int) -> None:
+        """Take it back, also from what is past its time."""
         one = self.made[made]
         if one.voided:
             raise ExpectedRefusal(VOIDED)
-        short = max(0, one.points - self.available)
-        if short and not self.may_owe:
+        late = sum(kept.points for kept in self._late(now_ms))
+        if one.points > self.available + max(0, late - self.debt) and not self.may_owe:
             raise ExpectedRefusal(TOO_FEW)
+        self.sweep(now_ms)
+        short = max(0, one.points - self.available)
         one.voided = True
         if one.points < 0:
             self._give(-one.points)

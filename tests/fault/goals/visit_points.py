@@ -187,9 +187,9 @@ class _Life:
     async def _void(self, guest: str, purse: Purse) -> str:
         if not purse.made:
             return "nothing"
-        made = self.chance.choice(list(purse.made))
+        made, now_ms = self.chance.choice(list(purse.made)), self.till.now_ms
         call = void(self.till, self._visit(guest), made)
-        return (await self._both(lambda: purse.void(made), call, "void"))[2]
+        return (await self._both(lambda: purse.void(made, now_ms), call, "void"))[2]
 
     async def _lock(self, guest: str, purse: Purse) -> str:
         purse.locked = True
